@@ -1,0 +1,65 @@
+"""gpt2tok: GPT-2 from text to text.
+
+>>> import gpt2tok
+>>> encoding = gpt2tok.get_encoding("gpt2")
+>>> encoding.decode(encoding.encode("Hello, world!"))
+'Hello, world!'
+
+Importing this package loads no framework, not even NumPy. The tokenizers with Hugging Face's surface are imported when
+they are first asked for; the in-graph tokenizer is `gpt2tok.tf.TFGPT2Tokenizer`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from gpt2tok._core import (
+    Encoding,
+    SpecialTokenError,
+    TokenizerError,
+    UnknownTokenError,
+    VocabError,
+    __version__,
+)
+from gpt2tok.encodings import get_encoding
+
+if TYPE_CHECKING:
+    from gpt2tok.added_tokens import AddedToken
+    from gpt2tok.batch_encoding import BatchEncoding
+    from gpt2tok.fast import GPT2TokenizerFast
+    from gpt2tok.slow import GPT2Tokenizer
+
+__all__ = [
+    "AddedToken",
+    "BatchEncoding",
+    "Encoding",
+    "GPT2Tokenizer",
+    "GPT2TokenizerFast",
+    "SpecialTokenError",
+    "TokenizerError",
+    "UnknownTokenError",
+    "VocabError",
+    "__version__",
+    "get_encoding",
+]
+
+# Imported on first use: they cost more to import than the rest of the package together.
+_LAZY = {
+    "AddedToken": "gpt2tok.added_tokens",
+    "BatchEncoding": "gpt2tok.batch_encoding",
+    "GPT2Tokenizer": "gpt2tok.slow",
+    "GPT2TokenizerFast": "gpt2tok.fast",
+}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LAZY.get(name)
+    if module is None:
+        raise AttributeError(f"module 'gpt2tok' has no attribute {name!r}")
+    from importlib import import_module  # only here: `import gpt2tok` itself does without it
+
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,36 @@
+"""Which encodings come with the wheel? Owns `get_encoding`; loads nothing from anywhere else."""
+
+from threading import Lock
+
+from gpt2tok._core import Encoding
+
+_NAMES = ("gpt2",)
+_loaded: dict[str, Encoding] = {}
+_loading = Lock()
+
+
+def get_encoding(name: str) -> Encoding:
+    """Return the encoding of this name, loaded once a process and shared by all who ask.
+
+    Args:
+        name: ``"gpt2"``, GPT-2's own 50,257 ids, embedded in the wheel.
+
+    Raises:
+        ValueError: There is no encoding of this name.
+
+    Example:
+        >>> import gpt2tok
+        >>> gpt2tok.get_encoding("gpt2").encode("Hello, world!")
+        [15496, 11, 995, 0]
+    """
+    if name not in _NAMES:
+        known = ", ".join(repr(known) for known in _NAMES)
+        raise ValueError(
+            f"there is no encoding {name!r} in gpt2tok (it has {known}); "
+            "load files of your own with Encoding.from_files, from_tokenizer_json or from_tiktoken"
+        )
+    encoding = _loaded.get(name)
+    if encoding is None:
+        with _loading:
+            encoding = _loaded.setdefault(name, Encoding.gpt2())
+    return encoding

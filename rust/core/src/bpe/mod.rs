@@ -1,0 +1,259 @@
+//! Which ids does one pretoken become? Owns byte-pair merging and picks the method; knows nothing of text or patterns.
+//!
+//! A pretoken goes through three steps, each exact for every vocabulary:
+//!
+//! 1. *whole lookup* ([`whole`]): most pretokens are a token. The table holds only tokens that merging their own bytes
+//!    gives back, so an entry that no merge produces is never returned.
+//! 2. *barriers* ([`joins`]): no merge can cross two neighbouring bytes that stand together in no product of a merge, so
+//!    the pretoken falls into independent segments there. Text in scripts that GPT-2 hardly knows falls apart entirely.
+//! 3. *merging* each segment: a scan for short ones ([`short`]), and for long ones backtracking over longest matches
+//!    ([`linear`]) or, for vocabularies whose merges do not allow that, a heap ([`heap`]). [`naive`] is the plain
+//!    definition that the tests hold all of them to.
+//!
+//! Three numbers are kept apart: a [`Symbol`] is a token's place inside this engine (0 to 255 are the byte values, then
+//! products of merges by rank), a [`Rank`] is a merge's priority, and a [`TokenId`] is what the user's vocabulary says.
+
+mod heap;
+mod joins;
+pub(crate) mod keys;
+mod linear;
+mod naive;
+mod pairs;
+mod short;
+mod symbols;
+mod whole;
+
+use std::sync::OnceLock;
+
+use joins::Joins;
+use linear::Linear;
+use pairs::Pairs;
+pub(crate) use symbols::{Merge, Rank, Symbol, Symbols};
+use whole::Whole;
+
+/// The number that a vocabulary gives a token.
+pub type TokenId = u32;
+
+/// Returned by long work when the caller's `keep_going` said no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("interrupted")]
+pub struct Interrupted;
+
+/// Where ids go: a list, a counter, a NumPy buffer.
+pub trait Sink {
+    /// Takes the next id.
+    fn push(&mut self, id: TokenId);
+}
+
+impl Sink for Vec<TokenId> {
+    #[inline]
+    fn push(&mut self, id: TokenId) {
+        Vec::push(self, id);
+    }
+}
+
+/// Working memory of an encoding thread, kept between calls so that encoding allocates nothing but its result.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    linear: linear::Scratch,
+    heap: heap::Scratch,
+}
+
+/// Methods of merging a segment, for tests and benchmarks that compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The plain definition, quadratic.
+    Naive,
+    /// Scan for the lowest rank; at most [`short::MAX_LEN`] bytes, longer segments go to `Heap`.
+    Short,
+    /// Priority queue, O(n log n), any vocabulary.
+    Heap,
+    /// Longest matches with backtracking, O(n); vocabularies that do not allow it go to `Heap`.
+    Linear,
+}
+
+/// A vocabulary compiled for encoding. Immutable, shared between threads.
+#[derive(Debug)]
+pub(crate) struct Bpe {
+    symbols: Symbols,
+    ids: Box<[TokenId]>,
+    pairs: Pairs,
+    joins: Joins,
+    whole: Whole,
+    /// Whether an entry of `whole` is what merging gives, so that segments may be looked up too.
+    whole_is_merged: bool,
+    /// Whether ranks, products and pairs correspond one to one and every product encodes to itself.
+    proper: bool,
+    linear: OnceLock<Linear>,
+}
+
+/// What [`Bpe::new`] is told about a vocabulary beyond its merges.
+pub(crate) struct Lookups<'a> {
+    /// Tokens that a whole pretoken becomes though no merge produces them (`ignore_merges`); empty for GPT-2.
+    pub forced: Vec<(&'a [u8], TokenId)>,
+    /// Set when every product is known to encode to itself, which saves the check (the embedded vocabulary).
+    pub trusted: bool,
+}
+
+impl Bpe {
+    /// `ids[s]` is the id of symbol `s`; `merges` are in rank order.
+    pub(crate) fn new(symbols: Symbols, ids: Box<[TokenId]>, merges: &[Merge], lookups: &Lookups<'_>) -> Self {
+        let pairs = Pairs::new(merges);
+        let joins = Joins::new(merges.iter().map(|merge| symbols.bytes(merge.product)));
+        let mut bpe = Bpe {
+            symbols,
+            ids,
+            pairs,
+            joins,
+            whole: Whole::default(),
+            whole_is_merged: true,
+            proper: lookups.trusted,
+            linear: OnceLock::new(),
+        };
+        let mut kept: Vec<(&[u8], TokenId)> = Vec::with_capacity(bpe.symbols.len());
+        let mut all_kept = true;
+        let (mut scratch, mut found) = (Scratch::default(), Vec::new());
+        for symbol in bpe.symbols.all() {
+            let bytes = bpe.symbols.bytes(symbol);
+            let encodes_to_itself = lookups.trusted || bytes.len() == 1 || {
+                found.clear();
+                short::merge(&bpe, bytes, &mut scratch.heap, &mut |s| found.push(s));
+                found == [symbol]
+            };
+            if encodes_to_itself {
+                kept.push((bytes, bpe.ids[symbol.place()]));
+            }
+            all_kept &= encodes_to_itself;
+        }
+        let merged = kept.len();
+        let known: rustc_hash::FxHashSet<&[u8]> =
+            if lookups.forced.is_empty() { Default::default() } else { kept.iter().map(|(bytes, _)| *bytes).collect() };
+        kept.extend(lookups.forced.iter().filter(|(bytes, _)| !known.contains(bytes)));
+        let whole = Whole::new(&kept);
+        let whole_is_merged = kept.len() == merged;
+        let proper = lookups.trusted || (all_kept && symbols::correspond(merges));
+        bpe.whole = whole;
+        bpe.whole_is_merged = whole_is_merged;
+        bpe.proper = proper;
+        bpe
+    }
+
+    /// Whether every token that a merge produces comes out when its own bytes are encoded, and each from one pair only.
+    pub(crate) fn is_proper(&self) -> bool {
+        self.proper
+    }
+
+    /// The id of a symbol.
+    pub(crate) fn id(&self, symbol: Symbol) -> TokenId {
+        self.ids[symbol.place()]
+    }
+
+    /// What is left of `bytes` when only the merges of ranks below `rank` are made.
+    pub(crate) fn parts_below(&self, bytes: &[u8], rank: Rank, scratch: &mut Scratch) -> Vec<Symbol> {
+        let mut parts = Vec::new();
+        let done = heap::merge(self, bytes, rank, &mut scratch.heap, &mut |symbol| parts.push(symbol), &|| true);
+        debug_assert_eq!(done, Ok(()));
+        parts
+    }
+
+    /// Encodes the pretoken `text[start..end]`. The rest of `text` is only ever loaded, never used.
+    #[inline]
+    pub(crate) fn encode_pretoken(
+        &self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        if let Some(id) = self.whole.get(text, start, end) {
+            sink.push(id);
+            return Ok(());
+        }
+        self.encode_segments(text, start, end, scratch, sink, keep_going)
+    }
+
+    fn encode_segments(
+        &self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        let mut from = start;
+        let mut left = text[start];
+        for at in start + 1..end {
+            let right = text[at];
+            if !self.joins.contains(left, right) {
+                self.encode_segment(text, from, at, self.whole_is_merged, scratch, sink, keep_going)?;
+                from = at;
+            }
+            left = right;
+        }
+        let look_up = self.whole_is_merged && from != start;
+        self.encode_segment(text, from, end, look_up, scratch, sink, keep_going)
+    }
+
+    #[inline]
+    #[allow(clippy::too_many_arguments)]
+    fn encode_segment(
+        &self,
+        text: &[u8],
+        start: usize,
+        end: usize,
+        look_up: bool,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        let len = end - start;
+        if len == 1 {
+            sink.push(self.ids[text[start] as usize]);
+            return Ok(());
+        }
+        if look_up && let Some(id) = self.whole.get(text, start, end) {
+            sink.push(id);
+            return Ok(());
+        }
+        let mut emit = |symbol: Symbol| sink.push(self.ids[symbol.place()]);
+        let segment = &text[start..end];
+        if len <= short::MAX_LEN {
+            short::merge(self, segment, &mut scratch.heap, &mut emit);
+            return Ok(());
+        }
+        if self.proper {
+            let linear = self.linear.get_or_init(|| Linear::new(&self.symbols, &self.pairs));
+            return linear.merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
+        }
+        heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, keep_going)
+    }
+
+    /// Encodes `segment` by one method alone, without lookups or barriers.
+    pub(crate) fn merge_by(&self, method: Method, segment: &[u8], scratch: &mut Scratch) -> Vec<TokenId> {
+        let mut ids = Vec::new();
+        let mut emit = |symbol: Symbol| ids.push(self.ids[symbol.place()]);
+        let go_on = || true;
+        let done = match method {
+            Method::Naive => {
+                naive::merge(self, segment, &mut emit);
+                Ok(())
+            }
+            Method::Short => {
+                short::merge(self, segment, &mut scratch.heap, &mut emit);
+                Ok(())
+            }
+            Method::Linear if self.proper => self
+                .linear
+                .get_or_init(|| Linear::new(&self.symbols, &self.pairs))
+                .merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on),
+            Method::Heap | Method::Linear => {
+                heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
+            }
+        };
+        debug_assert_eq!(done, Ok(()));
+        ids
+    }
+}

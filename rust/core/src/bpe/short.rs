@@ -1,0 +1,50 @@
+//! How is a short segment merged? The definition over two small arrays on the stack; ranks are kept, not looked up again.
+
+use super::pairs::Step;
+use super::{Bpe, Rank, Symbol, heap};
+
+/// Past this many bytes a scan for every merge loses to the methods for long segments.
+pub(super) const MAX_LEN: usize = 32;
+
+/// Longer segments go to the heap.
+pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit: &mut impl FnMut(Symbol)) {
+    let mut count = segment.len();
+    if count > MAX_LEN {
+        // Never interrupted: this door is for tests and for the tokens of a vocabulary, which are bounded.
+        let _ = heap::merge(bpe, segment, Rank::LAST, scratch, emit, &|| true);
+        return;
+    }
+    let mut symbols = [Symbol(0); MAX_LEN + 1];
+    // steps[i] merges symbols[i] with symbols[i + 1]; the last one has no neighbour.
+    let mut steps = [Step::NONE; MAX_LEN + 1];
+    for (symbol, &byte) in symbols.iter_mut().zip(segment) {
+        *symbol = Symbol::of_byte(byte);
+    }
+    for at in 1..count {
+        if bpe.joins.contains(segment[at - 1], segment[at]) {
+            steps[at - 1] = bpe.pairs.get(symbols[at - 1], symbols[at]);
+        }
+    }
+    while count > 1 {
+        let (mut best, mut at) = (Step::NONE, 0);
+        for (place, &step) in steps[..count - 1].iter().enumerate() {
+            if step < best {
+                (best, at) = (step, place);
+            }
+        }
+        if best == Step::NONE {
+            break;
+        }
+        symbols[at] = best.product();
+        count -= 1;
+        for place in at + 1..count {
+            symbols[place] = symbols[place + 1];
+            steps[place] = steps[place + 1];
+        }
+        steps[at] = if at + 1 < count { bpe.pairs.get(symbols[at], symbols[at + 1]) } else { Step::NONE };
+        if at > 0 {
+            steps[at - 1] = bpe.pairs.get(symbols[at - 1], symbols[at]);
+        }
+    }
+    symbols[..count].iter().copied().for_each(emit);
+}

@@ -1,0 +1,141 @@
+//! Is this pretoken a token? Three open-addressing tables by length, read-only once built.
+//!
+//! GPT-2 has 34,278 tokens of at most 7 bytes and 50,126 of at most 15 of its 50,257, so almost every lookup compares
+//! one integer. A table's probe sequences are bounded by what the vocabulary put in, whatever text is looked up.
+
+use super::TokenId;
+use super::keys::{fold, hash_bytes, key_of_7, key_of_15, slots_for};
+
+/// Key 0 is an empty slot: real keys hold a length, which is at least 1, in their top byte.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot<K> {
+    key: K,
+    id: TokenId,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LongSlot {
+    hash: u64,
+    start: u32,
+    len: u32,
+    id: TokenId,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    to_7: Box<[Slot<u64>]>,
+    to_15: Box<[Slot<u128>]>,
+    longer: Box<[LongSlot]>,
+    longer_bytes: Box<[u8]>,
+    max_len: usize,
+}
+
+impl Whole {
+    /// Tokens must differ and be at least one byte long.
+    pub(super) fn new(tokens: &[(&[u8], TokenId)]) -> Self {
+        let count = |lengths: std::ops::RangeInclusive<usize>| {
+            tokens.iter().filter(|(bytes, _)| lengths.contains(&bytes.len())).count()
+        };
+        let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(count(1..=7))].into_boxed_slice();
+        let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(count(8..=15))].into_boxed_slice();
+        let mut longer = vec![LongSlot::default(); slots_for(count(16..=usize::MAX))].into_boxed_slice();
+        let mut longer_bytes = Vec::new();
+        let mut max_len = 0;
+        for &(bytes, id) in tokens {
+            max_len = max_len.max(bytes.len());
+            match bytes.len() {
+                0 => {}
+                len @ 1..=7 => {
+                    let key = key_of_7(bytes, 0, len);
+                    let place = free_place(&to_7, hash_7(key), |slot| slot.key == 0);
+                    to_7[place] = Slot { key, id };
+                }
+                len @ 8..=15 => {
+                    let key = key_of_15(bytes, 0, len);
+                    let place = free_place(&to_15, hash_15(key), |slot| slot.key == 0);
+                    to_15[place] = Slot { key, id };
+                }
+                len => {
+                    let hash = hash_bytes(bytes);
+                    let place = free_place(&longer, hash, |slot| slot.len == 0);
+                    longer[place] = LongSlot { hash, start: longer_bytes.len() as u32, len: len as u32, id };
+                    longer_bytes.extend_from_slice(bytes);
+                }
+            }
+        }
+        Whole { to_7, to_15, longer, longer_bytes: longer_bytes.into_boxed_slice(), max_len }
+    }
+
+    /// The id of `text[start..end]`, at least one byte, if it is in the table.
+    #[inline]
+    pub(super) fn get(&self, text: &[u8], start: usize, end: usize) -> Option<TokenId> {
+        let len = end - start;
+        if len <= 7 {
+            let key = key_of_7(text, start, len);
+            return find(&self.to_7, hash_7(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
+        }
+        if len <= 15 {
+            let key = key_of_15(text, start, len);
+            return find(&self.to_15, hash_15(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
+        }
+        if len > self.max_len {
+            return None;
+        }
+        let bytes = &text[start..end];
+        let hash = hash_bytes(bytes);
+        let same = |slot: &LongSlot| {
+            let token = slot.start as usize..slot.start as usize + slot.len as usize;
+            slot.hash == hash && &self.longer_bytes[token] == bytes
+        };
+        find(&self.longer, hash, |slot| slot.len == 0, same).map(|slot| slot.id)
+    }
+}
+
+#[inline]
+fn hash_7(key: u64) -> u64 {
+    fold(key, 0)
+}
+
+#[inline]
+fn hash_15(key: u128) -> u64 {
+    fold(key as u64, (key >> 64) as u64)
+}
+
+/// The slot that the search of `hash` begins at: the hash's high bits, which depend on all of the key.
+#[inline]
+fn home(hash: u64, slots: usize) -> usize {
+    (hash >> (u64::BITS - slots.trailing_zeros())) as usize
+}
+
+#[inline]
+fn find<'t, T>(
+    table: &'t [T],
+    hash: u64,
+    is_empty: impl Fn(&T) -> bool,
+    is_it: impl Fn(&T) -> bool,
+) -> Option<&'t T> {
+    if table.is_empty() {
+        return None;
+    }
+    let mask = table.len() - 1;
+    let mut place = home(hash, table.len());
+    loop {
+        let slot = &table[place & mask];
+        if is_it(slot) {
+            return Some(slot);
+        }
+        if is_empty(slot) {
+            return None;
+        }
+        place += 1;
+    }
+}
+
+fn free_place<T>(table: &[T], hash: u64, is_empty: impl Fn(&T) -> bool) -> usize {
+    let mask = table.len() - 1;
+    let mut place = home(hash, table.len());
+    while !is_empty(&table[place & mask]) {
+        place += 1;
+    }
+    place & mask
+}

@@ -1,0 +1,204 @@
+//! Where does a text hold special tokens, and may it? Owns tiktoken's rules; knows nothing of merging.
+//!
+//! A special token is found only if the caller allows it. If it stands in the text without being allowed, that is an
+//! error, unless the caller no longer disallows it: then it is text like any other. Overlapping names: the leftmost
+//! match counts, and of those the longest.
+
+use std::borrow::Cow;
+
+use aho_corasick::{AhoCorasick, Input, MatchKind};
+
+use crate::bpe::TokenId;
+use crate::vocab::VocabError;
+
+/// The special tokens of a vocabulary.
+#[derive(Debug, Default)]
+pub struct SpecialTokens {
+    tokens: Vec<(String, TokenId)>,
+    all: Matcher,
+}
+
+/// Which special tokens a rule is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Every special token of the vocabulary (when disallowing: every one that is not allowed).
+    All,
+    /// Those named. Allowed names must be special tokens of the vocabulary; any text may be disallowed.
+    Only(Vec<String>),
+}
+
+/// Why a rule or a text was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecialError {
+    /// A name was allowed that is no special token.
+    #[error("{token:?} is not a special token of this encoding (it has {known}); allow only those, or load a vocabulary that has it")]
+    Unknown {
+        /// The name.
+        token: String,
+        /// The names there are.
+        known: String,
+    },
+    /// An empty name was disallowed.
+    #[error("an empty string cannot be disallowed as a special token; remove it")]
+    Empty,
+    /// The text holds a special token that was not allowed.
+    #[error(
+        "the text holds the special token {token:?} at byte {byte}; pass allowed_special={{{token:?}}} to encode it as \
+         one token, or disallowed_special=() to encode it as ordinary text"
+    )]
+    Disallowed {
+        /// The name found.
+        token: String,
+        /// Where it begins, in bytes of UTF-8.
+        byte: usize,
+    },
+}
+
+/// A choice of allowed and disallowed special tokens, made ready to search with.
+#[derive(Debug)]
+pub struct Policy<'s> {
+    allowed: Cow<'s, Matcher>,
+    disallowed: Cow<'s, Matcher>,
+}
+
+/// A stretch of text as a [`Policy`] cuts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'t> {
+    /// Text to be encoded as such; never empty.
+    Ordinary(&'t str),
+    /// The text and the id of a special token.
+    Special(&'t str, TokenId),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Matcher {
+    /// `None` when there is nothing to find.
+    automaton: Option<AhoCorasick>,
+    ids: Vec<TokenId>,
+    names: Vec<String>,
+}
+
+impl Matcher {
+    fn new(tokens: Vec<(String, TokenId)>) -> Self {
+        let (names, ids): (Vec<_>, Vec<_>) = tokens.into_iter().unzip();
+        Matcher { automaton: automaton(&names), ids, names }
+    }
+}
+
+/// Finds names: leftmost first, and of those the longest. `None` if there are no names.
+pub(crate) fn automaton<S: AsRef<str>>(names: &[S]) -> Option<AhoCorasick> {
+    if names.is_empty() {
+        return None;
+    }
+    let names = names.iter().map(|name| name.as_ref().as_bytes());
+    // Fails only past 2^31 states, and the caller's list is far smaller; then nothing is found rather than a panic.
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names).ok()
+}
+
+impl SpecialTokens {
+    /// Tokens and their ids; names must not be empty.
+    pub(crate) fn new(mut tokens: Vec<(String, TokenId)>) -> Result<Self, VocabError> {
+        if tokens.iter().any(|(name, _)| name.is_empty()) {
+            return Err(VocabError::EmptySpecial);
+        }
+        tokens.sort_by_key(|&(_, id)| id);
+        Ok(SpecialTokens { all: Matcher::new(tokens.clone()), tokens })
+    }
+
+    /// Names and ids, by id.
+    #[must_use]
+    pub fn tokens(&self) -> &[(String, TokenId)] {
+        &self.tokens
+    }
+
+    /// The id of a special token.
+    #[must_use]
+    pub fn id(&self, name: &str) -> Option<TokenId> {
+        self.tokens.iter().find(|(token, _)| token == name).map(|&(_, id)| id)
+    }
+
+    /// Nothing is special: what `encode_ordinary` does.
+    #[must_use]
+    pub fn ignored(&self) -> Policy<'_> {
+        Policy { allowed: Cow::Owned(Matcher::default()), disallowed: Cow::Owned(Matcher::default()) }
+    }
+
+    /// Makes a rule ready to search with.
+    ///
+    /// # Errors
+    /// [`SpecialError::Unknown`] if a name is allowed that is no special token here, [`SpecialError::Empty`].
+    pub fn policy(&self, allowed: &Choice, disallowed: &Choice) -> Result<Policy<'_>, SpecialError> {
+        if matches!((allowed, disallowed), (Choice::Only(names), Choice::All) if names.is_empty()) {
+            // The usual call, worth not building anything for.
+            return Ok(Policy { allowed: Cow::Owned(Matcher::default()), disallowed: Cow::Borrowed(&self.all) });
+        }
+        let is_allowed = |name: &str| match allowed {
+            Choice::All => true,
+            Choice::Only(names) => names.iter().any(|allowed| allowed == name),
+        };
+        if let Choice::Only(names) = allowed
+            && let Some(token) = names.iter().find(|name| self.id(name).is_none())
+        {
+            let known = self.tokens.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            return Err(SpecialError::Unknown { token: token.clone(), known });
+        }
+        let kept = |want: bool| -> Cow<'_, Matcher> {
+            let chosen: Vec<_> =
+                self.tokens.iter().filter(|(name, _)| is_allowed(name) == want).cloned().collect();
+            if chosen.len() == self.tokens.len() { Cow::Borrowed(&self.all) } else { Cow::Owned(Matcher::new(chosen)) }
+        };
+        let disallowed = match disallowed {
+            Choice::All => kept(false),
+            Choice::Only(names) if names.iter().any(String::is_empty) => return Err(SpecialError::Empty),
+            Choice::Only(names) => Cow::Owned(Matcher::new(names.iter().map(|name| (name.clone(), 0)).collect())),
+        };
+        Ok(Policy { allowed: kept(true), disallowed })
+    }
+}
+
+impl Policy<'_> {
+    /// Refuses a text that holds a disallowed special token.
+    ///
+    /// # Errors
+    /// [`SpecialError::Disallowed`], naming the first one.
+    pub fn check(&self, text: &str) -> Result<(), SpecialError> {
+        let found = self.disallowed.automaton.as_ref().and_then(|automaton| automaton.find(text));
+        match found {
+            None => Ok(()),
+            Some(found) => Err(SpecialError::Disallowed {
+                token: self.disallowed.names[found.pattern().as_usize()].clone(),
+                byte: found.start(),
+            }),
+        }
+    }
+
+    /// Whether any special token could be found at all.
+    pub(crate) fn allows_none(&self) -> bool {
+        self.allowed.automaton.is_none()
+    }
+
+    /// Cuts the text into ordinary stretches and allowed special tokens, in order.
+    pub fn parts<'t>(&self, text: &'t str) -> impl Iterator<Item = Part<'t>> {
+        let mut at = 0;
+        let mut pending = None;
+        std::iter::from_fn(move || {
+            if let Some(special) = pending.take() {
+                return Some(special);
+            }
+            let found =
+                self.allowed.automaton.as_ref().and_then(|automaton| automaton.find(Input::new(text).range(at..)));
+            let (start, end) = found.map_or((text.len(), text.len()), |found| (found.start(), found.end()));
+            let ordinary = &text[at..start];
+            at = end;
+            if let Some(found) = found {
+                let special = Part::Special(&text[start..end], self.allowed.ids[found.pattern().as_usize()]);
+                if ordinary.is_empty() {
+                    return Some(special);
+                }
+                pending = Some(special);
+            }
+            (!ordinary.is_empty()).then_some(Part::Ordinary(ordinary))
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! Which bytes does an id stand for? The table that decoding reads, over all ids, special tokens included.
+
+use crate::bpe::TokenId;
+
+/// Marks an id that no token has.
+const GAP: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u32,
+    len: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl Table {
+    pub(crate) fn with_capacity(tokens: usize, bytes: usize) -> Self {
+        Table { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(tokens) }
+    }
+
+    /// Gives `id` its bytes. Ids may come in any order; a later call for the same id wins.
+    pub(crate) fn insert(&mut self, id: TokenId, token: &[u8]) {
+        let place = id as usize;
+        if self.spans.len() <= place {
+            self.spans.resize(place + 1, Span { start: 0, len: GAP });
+        }
+        self.spans[place] = Span { start: self.bytes.len() as u32, len: token.len() as u32 };
+        self.bytes.extend_from_slice(token);
+    }
+
+    /// One more than the largest id.
+    pub(crate) fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: TokenId) -> Option<&[u8]> {
+        let span = self.spans.get(id as usize)?;
+        let start = span.start as usize;
+        // A gap's length reaches past the end, so it finds nothing.
+        self.bytes.get(start..start + span.len as usize)
+    }
+
+    /// Every id that has a token, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
+        (0..self.spans.len() as TokenId).filter_map(|id| Some((id, self.get(id)?)))
+    }
+}

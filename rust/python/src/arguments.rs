@@ -1,0 +1,196 @@
+//! What did the caller pass? Texts, ids and rules for special tokens, from Python objects, with errors that say where.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use gpt2tok_core::TokenId;
+use gpt2tok_core::special::Choice;
+use numpy::{Element, PyArray1, PyArrayMethods};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use crate::errors::{TokenizerError, UnknownTokenError};
+
+/// What to do with text that is not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnInvalid {
+    Raise,
+    Replace,
+}
+
+impl OnInvalid {
+    pub(crate) fn parse(errors: &str) -> PyResult<Self> {
+        match errors {
+            "strict" => Ok(OnInvalid::Raise),
+            "replace" => Ok(OnInvalid::Replace),
+            other => {
+                let message = format!("errors must be 'strict' or 'replace', not {other:?}");
+                Err(PyValueError::new_err(message))
+            }
+        }
+    }
+}
+
+/// A `str` or UTF-8 `bytes`. `what` names the argument in messages.
+pub(crate) fn text<'a>(value: &'a Bound<'_, PyAny>, on_invalid: OnInvalid, what: &dyn Display) -> PyResult<Cow<'a, str>> {
+    if let Ok(string) = value.cast::<PyString>() {
+        return string.to_str().map(Cow::Borrowed).or_else(|error| surrogates(string, on_invalid, what, &error));
+    }
+    let Ok(bytes) = value.cast::<PyBytes>() else {
+        let found = value.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{what} must be str or UTF-8 bytes, not {found}")));
+    };
+    match (std::str::from_utf8(bytes.as_bytes()), on_invalid) {
+        (Ok(text), _) => Ok(Cow::Borrowed(text)),
+        (Err(_), OnInvalid::Replace) => Ok(String::from_utf8_lossy(bytes.as_bytes())),
+        (Err(error), OnInvalid::Raise) => {
+            let offset = error.valid_up_to();
+            let byte = bytes.as_bytes()[offset];
+            Err(TokenizerError::new_err(format!(
+                "{what} is not UTF-8: byte 0x{byte:02x} at offset {offset}; decode it with its own encoding first, or \
+                 pass errors='replace' to put U+FFFD in its place"
+            )))
+        }
+    }
+}
+
+/// A `str` that holds lone surrogates cannot be UTF-8. Pairs of surrogates become the character they spell, as tiktoken
+/// has it, the others U+FFFD.
+fn surrogates<'a>(
+    string: &'a Bound<'_, PyString>,
+    on_invalid: OnInvalid,
+    what: &dyn Display,
+    error: &PyErr,
+) -> PyResult<Cow<'a, str>> {
+    let py = string.py();
+    if on_invalid == OnInvalid::Replace {
+        let utf16 = string.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
+        let mended = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
+        return Ok(Cow::Owned(mended.extract::<String>()?));
+    }
+    let Ok(position) = error.value(py).getattr("start").and_then(|start| start.extract::<usize>()) else {
+        return Err(error.clone_ref(py)); // not a UnicodeEncodeError: out of memory, say
+    };
+    let code_point: u32 = py.import("builtins")?.call_method1("ord", (string.get_item(position)?,))?.extract()?;
+    Err(TokenizerError::new_err(format!(
+        "{what} is not valid Unicode: lone surrogate U+{code_point:04X} at character {position}; read the text with \
+         errors='replace', or pass errors='replace' here to put U+FFFD in its place"
+    )))
+}
+
+/// The elements of a collection of texts; a single text is refused, since it would be taken letter by letter.
+pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() {
+        let found = values.get_type().name()?;
+        return Err(PyTypeError::new_err(format!("{what} must be a list of texts, not one {found}; put it in a list")));
+    }
+    let iterator = values.try_iter().map_err(|_| match values.get_type().name() {
+        Ok(found) => PyTypeError::new_err(format!("{what} must be a list of texts, not {found}")),
+        Err(error) => error,
+    })?;
+    iterator.collect()
+}
+
+/// The texts of a batch.
+pub(crate) fn texts<'a>(values: &'a [Bound<'_, PyAny>], on_invalid: OnInvalid, what: &str) -> PyResult<Vec<Cow<'a, str>>> {
+    values.iter().enumerate().map(|(index, value)| text(value, on_invalid, &format_args!("{what}[{index}]"))).collect()
+}
+
+/// `"all"` or a collection of names; `None` is the empty one.
+pub(crate) fn choice(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Choice> {
+    let Some(value) = value else {
+        return Ok(Choice::Only(Vec::new()));
+    };
+    if let Ok(string) = value.cast::<PyString>() {
+        if string.to_str()? == "all" {
+            return Ok(Choice::All);
+        }
+        let message = format!("{what} must be \"all\" or a collection of special tokens, not the string {string:?}");
+        return Err(PyTypeError::new_err(message));
+    }
+    let wrong = |found: &Bound<'_, PyAny>| match found.get_type().name() {
+        Ok(found) => PyTypeError::new_err(format!("{what} must be \"all\" or a collection of str, found {found}")),
+        Err(error) => error,
+    };
+    let mut names = Vec::new();
+    for name in value.try_iter().map_err(|_| wrong(value))? {
+        let name = name?;
+        names.push(name.extract::<String>().map_err(|_| wrong(&name))?);
+    }
+    Ok(Choice::Only(names))
+}
+
+/// Ids from a list, a NumPy array, a tensor or any iterable of integers.
+pub(crate) fn ids(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Vec<TokenId>> {
+    if let Ok(list) = values.cast::<PyList>() {
+        return list.iter().enumerate().map(|(position, value)| id(&value, position, n_vocab)).collect();
+    }
+    if let Ok(tuple) = values.cast::<PyTuple>() {
+        return tuple.iter().enumerate().map(|(position, value)| id(&value, position, n_vocab)).collect();
+    }
+    if let Some(ids) = array(values, n_vocab)? {
+        return Ok(ids);
+    }
+    let listed = if values.hasattr("tolist")? { values.call_method0("tolist")? } else { values.clone() };
+    let wrong = |_| match values.get_type().name() {
+        Ok(found) => PyTypeError::new_err(format!("ids must be an iterable of int, not {found}")),
+        Err(error) => error,
+    };
+    let iterator = listed.try_iter().map_err(wrong)?;
+    iterator.enumerate().map(|(position, value)| id(&value?, position, n_vocab)).collect()
+}
+
+/// One id.
+pub(crate) fn id(value: &Bound<'_, PyAny>, position: usize, n_vocab: usize) -> PyResult<TokenId> {
+    match value.extract::<i64>() {
+        Ok(number) => checked(i128::from(number), position, n_vocab),
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            Err(outside(&value.repr()?.to_string(), position, n_vocab))
+        }
+        Err(_) => {
+            let found = value.get_type().name()?;
+            Err(PyTypeError::new_err(format!("ids must be int, not {found} (at position {position})")))
+        }
+    }
+}
+
+fn checked(number: i128, position: usize, n_vocab: usize) -> PyResult<TokenId> {
+    TokenId::try_from(number).map_err(|_| outside(&number.to_string(), position, n_vocab))
+}
+
+fn outside(shown: &str, position: usize, n_vocab: usize) -> PyErr {
+    UnknownTokenError::new_err(format!(
+        "id {shown} at position {position} is not in the vocabulary, whose ids are 0 to {}; were these ids made by \
+         another vocabulary?",
+        n_vocab.saturating_sub(1)
+    ))
+}
+
+/// The ids of a one-dimensional NumPy array of an integer type, without a Python object for each.
+fn array(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Option<Vec<TokenId>>> {
+    // Asking the numpy crate imports NumPy; an array can only come from a NumPy that is already there.
+    let modules = values.py().import("sys")?.getattr("modules")?;
+    if !modules.contains("numpy")? || !values.hasattr("__array_interface__")? {
+        return Ok(None);
+    }
+    if let Some(ids) = array_of::<u32>(values, n_vocab)? {
+        return Ok(Some(ids));
+    }
+    for read in [array_of::<u16>, array_of::<i64>, array_of::<i32>, array_of::<u8>] {
+        if let Some(ids) = read(values, n_vocab)? {
+            return Ok(Some(ids));
+        }
+    }
+    Ok(None)
+}
+
+fn array_of<T: Element + Copy + Into<i128>>(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Option<Vec<TokenId>>> {
+    let Ok(array) = values.cast::<PyArray1<T>>() else {
+        return Ok(None);
+    };
+    let array = array.try_readonly().map_err(|_| PyValueError::new_err("ids is an array that is being written to"))?;
+    let numbers = array.as_array();
+    let ids = numbers.iter().enumerate().map(|(position, &number)| checked(number.into(), position, n_vocab));
+    ids.collect::<PyResult<_>>().map(Some)
+}

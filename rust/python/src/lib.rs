@@ -1,0 +1,37 @@
+//! `gpt2tok._core`: the Rust core as Python sees it. Translates types and errors, decides nothing.
+
+mod added;
+mod arguments;
+mod batch;
+mod encoding;
+mod errors;
+mod interrupt;
+mod load;
+mod pool;
+mod stream;
+mod tables;
+
+use pyo3::prelude::*;
+
+/// The compiled core of gpt2tok.
+#[pymodule]
+mod _core {
+    #[pymodule_export]
+    use super::added::PyAddedTokens;
+    #[pymodule_export]
+    use super::encoding::PyEncoding;
+    #[pymodule_export]
+    use super::errors::{SpecialTokenError, TokenizerError, UnknownTokenError, VocabError};
+    #[pymodule_export]
+    use super::load::_restore;
+    #[pymodule_export]
+    use super::stream::PyDecodeStream;
+    #[pymodule_export]
+    use super::tables::{gpt2_vocabulary, unicode_ranges};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
