@@ -145,12 +145,7 @@ impl Encoding {
     ///
     /// # Errors
     /// As [`Encoding::encode_into`].
-    pub fn count(
-        &self,
-        text: &str,
-        policy: &Policy<'_>,
-        keep_going: &dyn Fn() -> bool,
-    ) -> Result<usize, EncodeError> {
+    pub fn count(&self, text: &str, policy: &Policy<'_>, keep_going: &dyn Fn() -> bool) -> Result<usize, EncodeError> {
         let mut count = Count(0);
         self.encode_into(text, policy, &mut Scratch::default(), &mut count, keep_going)?;
         Ok(count.0)

@@ -31,7 +31,9 @@ pub enum Choice {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecialError {
     /// A name was allowed that is no special token.
-    #[error("{token:?} is not a special token of this encoding (it has {known}); allow only those, or load a vocabulary that has it")]
+    #[error(
+        "{token:?} is not a special token of this encoding (it has {known}); allow only those, or load a vocabulary that has it"
+    )]
     Unknown {
         /// The name.
         token: String,
@@ -144,13 +146,14 @@ impl SpecialTokens {
             return Err(SpecialError::Unknown { token: token.clone(), known });
         }
         let kept = |want: bool| -> Cow<'_, Matcher> {
-            let chosen: Vec<_> =
-                self.tokens.iter().filter(|(name, _)| is_allowed(name) == want).cloned().collect();
+            let chosen: Vec<_> = self.tokens.iter().filter(|(name, _)| is_allowed(name) == want).cloned().collect();
             if chosen.len() == self.tokens.len() { Cow::Borrowed(&self.all) } else { Cow::Owned(Matcher::new(chosen)) }
         };
         let disallowed = match disallowed {
             Choice::All => kept(false),
-            Choice::Only(names) if names.iter().any(String::is_empty) => return Err(SpecialError::Empty),
+            Choice::Only(names) if names.iter().any(String::is_empty) => {
+                return Err(SpecialError::Empty);
+            }
             Choice::Only(names) => Cow::Owned(Matcher::new(names.iter().map(|name| (name.clone(), 0)).collect())),
         };
         Ok(Policy { allowed: kept(true), disallowed })

@@ -33,7 +33,11 @@ impl OnInvalid {
 }
 
 /// A `str` or UTF-8 `bytes`. `what` names the argument in messages.
-pub(crate) fn text<'a>(value: &'a Bound<'_, PyAny>, on_invalid: OnInvalid, what: &dyn Display) -> PyResult<Cow<'a, str>> {
+pub(crate) fn text<'a>(
+    value: &'a Bound<'_, PyAny>,
+    on_invalid: OnInvalid,
+    what: &dyn Display,
+) -> PyResult<Cow<'a, str>> {
     if let Ok(string) = value.cast::<PyString>() {
         return string.to_str().map(Cow::Borrowed).or_else(|error| surrogates(string, on_invalid, what, &error));
     }
@@ -93,7 +97,11 @@ pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec
 }
 
 /// The texts of a batch.
-pub(crate) fn texts<'a>(values: &'a [Bound<'_, PyAny>], on_invalid: OnInvalid, what: &str) -> PyResult<Vec<Cow<'a, str>>> {
+pub(crate) fn texts<'a>(
+    values: &'a [Bound<'_, PyAny>],
+    on_invalid: OnInvalid,
+    what: &str,
+) -> PyResult<Vec<Cow<'a, str>>> {
     values.iter().enumerate().map(|(index, value)| text(value, on_invalid, &format_args!("{what}[{index}]"))).collect()
 }
 
@@ -185,7 +193,10 @@ fn array(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Option<Vec<Token
     Ok(None)
 }
 
-fn array_of<T: Element + Copy + Into<i128>>(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Option<Vec<TokenId>>> {
+fn array_of<T: Element + Copy + Into<i128>>(
+    values: &Bound<'_, PyAny>,
+    n_vocab: usize,
+) -> PyResult<Option<Vec<TokenId>>> {
     let Ok(array) = values.cast::<PyArray1<T>>() else {
         return Ok(None);
     };

@@ -214,7 +214,8 @@ pub(crate) fn decoded_ragged<'py>(
     let ids = arguments::ids(ids, encoding.0.n_vocab())?;
     let listed = if row_splits.hasattr("tolist")? { row_splits.call_method0("tolist")? } else { row_splits.clone() };
     let splits: Vec<i64> = listed.extract()?;
-    let bad = |message: String| Err(PyValueError::new_err(format!("row_splits {message}; pass it as encode_ragged gave it")));
+    let bad =
+        |message: String| Err(PyValueError::new_err(format!("row_splits {message}; pass it as encode_ragged gave it")));
     if splits.first() != Some(&0) {
         return bad("must begin with 0".to_owned());
     }

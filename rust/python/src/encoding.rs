@@ -504,9 +504,9 @@ impl PyEncoding {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Option<files::State<'py>>,))> {
-        let restore = PyType::new::<Self>(py).getattr("__module__").and_then(|name| {
-            py.import(name.extract::<String>()?.as_str())?.getattr("_restore")
-        })?;
+        let restore = PyType::new::<Self>(py)
+            .getattr("__module__")
+            .and_then(|name| py.import(name.extract::<String>()?.as_str())?.getattr("_restore"))?;
         let state = if self.1 { None } else { Some(files::state(py, &self.0)) };
         Ok((restore, (state,)))
     }

@@ -5,9 +5,19 @@ use gpt2tok_core::{DecodeError, EncodeError};
 use pyo3::exceptions::PyValueError;
 use pyo3::{PyErr, create_exception};
 
-create_exception!(gpt2tok, TokenizerError, PyValueError, "Something that a tokenizer was given is wrong; the root of gpt2tok's errors.");
+create_exception!(
+    gpt2tok,
+    TokenizerError,
+    PyValueError,
+    "Something that a tokenizer was given is wrong; the root of gpt2tok's errors."
+);
 create_exception!(gpt2tok, VocabError, TokenizerError, "A vocabulary, or a file that should hold one, is wrong.");
-create_exception!(gpt2tok, SpecialTokenError, TokenizerError, "A special token stands where none is allowed, or does not exist.");
+create_exception!(
+    gpt2tok,
+    SpecialTokenError,
+    TokenizerError,
+    "A special token stands where none is allowed, or does not exist."
+);
 create_exception!(gpt2tok, UnknownTokenError, TokenizerError, "An id or a token is not in the vocabulary.");
 
 pub(crate) fn from_encode(error: EncodeError) -> PyErr {

@@ -1,8 +1,8 @@
 //! How does Ctrl-C reach long work? Runs work without the interpreter's lock and asks for signals now and then.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -54,10 +54,7 @@ pub(crate) fn run_here<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGo
 }
 
 /// Runs `work`, which uses other threads, while this thread waits and looks for signals.
-pub(crate) fn run_beside<T: Send>(
-    py: Python<'_>,
-    work: impl Send + FnOnce(&KeepGoing<'_>) -> T,
-) -> PyResult<T> {
+pub(crate) fn run_beside<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGoing<'_>) -> T) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let stop = AtomicBool::new(false);
         let keep_going = || !stop.load(Ordering::Relaxed);

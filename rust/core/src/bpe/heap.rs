@@ -55,7 +55,7 @@ pub(super) fn merge(
     let mut taken = 0usize;
     while let Some(Reverse((step, at))) = queue.pop() {
         taken += 1;
-        if taken % CHECK_EVERY == 0 && !keep_going() {
+        if taken.is_multiple_of(CHECK_EVERY) && !keep_going() {
             return Err(Interrupted);
         }
         if nodes[at].step != step {

@@ -71,7 +71,7 @@ impl Linear {
         let mut candidate = self.trie.longest(segment);
         while let Some(mut token) = candidate {
             tries += 1;
-            if tries % CHECK_EVERY == 0 && !keep_going() {
+            if tries.is_multiple_of(CHECK_EVERY) && !keep_going() {
                 return Err(Interrupted);
             }
             candidate = loop {

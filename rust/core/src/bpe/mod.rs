@@ -236,23 +236,24 @@ impl Bpe {
         let mut ids = Vec::new();
         let mut emit = |symbol: Symbol| ids.push(self.ids[symbol.place()]);
         let go_on = || true;
-        let done = match method {
-            Method::Naive => {
-                naive::merge(self, segment, &mut emit);
-                Ok(())
-            }
-            Method::Short => {
-                short::merge(self, segment, &mut scratch.heap, &mut emit);
-                Ok(())
-            }
-            Method::Linear if self.proper => self
-                .linear
-                .get_or_init(|| Linear::new(&self.symbols, &self.pairs))
-                .merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on),
-            Method::Heap | Method::Linear => {
-                heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
-            }
-        };
+        let done =
+            match method {
+                Method::Naive => {
+                    naive::merge(self, segment, &mut emit);
+                    Ok(())
+                }
+                Method::Short => {
+                    short::merge(self, segment, &mut scratch.heap, &mut emit);
+                    Ok(())
+                }
+                Method::Linear if self.proper => self
+                    .linear
+                    .get_or_init(|| Linear::new(&self.symbols, &self.pairs))
+                    .merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on),
+                Method::Heap | Method::Linear => {
+                    heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
+                }
+            };
         debug_assert_eq!(done, Ok(()));
         ids
     }

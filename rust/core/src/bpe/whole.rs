@@ -108,12 +108,7 @@ fn home(hash: u64, slots: usize) -> usize {
 }
 
 #[inline]
-fn find<'t, T>(
-    table: &'t [T],
-    hash: u64,
-    is_empty: impl Fn(&T) -> bool,
-    is_it: impl Fn(&T) -> bool,
-) -> Option<&'t T> {
+fn find<T>(table: &[T], hash: u64, is_empty: impl Fn(&T) -> bool, is_it: impl Fn(&T) -> bool) -> Option<&T> {
     if table.is_empty() {
         return None;
     }

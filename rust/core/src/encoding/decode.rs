@@ -5,7 +5,9 @@ use crate::bpe::TokenId;
 
 /// An id that no token has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("id {id} at position {position} is not in the vocabulary, whose ids are below {n_vocab}; were these ids made by another vocabulary?")]
+#[error(
+    "id {id} at position {position} is not in the vocabulary, whose ids are below {n_vocab}; were these ids made by another vocabulary?"
+)]
 pub struct DecodeError {
     /// The id.
     pub id: TokenId,
@@ -34,7 +36,9 @@ impl Encoding {
         for (position, &id) in ids.iter().enumerate() {
             match self.table().get(id) {
                 Some(token) => bytes.extend_from_slice(token),
-                None => return Err(DecodeError { id, position, n_vocab: self.n_vocab() }),
+                None => {
+                    return Err(DecodeError { id, position, n_vocab: self.n_vocab() });
+                }
             }
         }
         Ok(())

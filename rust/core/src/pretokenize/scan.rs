@@ -66,7 +66,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 #[inline]
 fn ascii_letters(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    let lower = (word | ONES * 0x20) & !HIGH_BITS;
+    let lower = (word | (ONES * 0x20)) & !HIGH_BITS;
     let from_a = lower + ONES * (0x80 - b'a' as u64);
     let past_z = lower + ONES * (0x7f - b'z' as u64);
     from_a & !past_z & !word

@@ -28,7 +28,9 @@ impl Class {
     #[inline]
     #[must_use]
     pub fn of(code_point: u32) -> Class {
-        let block = tables::INDEX.get((code_point >> 8) as usize).copied().unwrap_or(0);
+        let Some(&block) = tables::INDEX.get((code_point >> 8) as usize) else {
+            return Class::Other;
+        };
         let packed = tables::BLOCKS[block as usize][(code_point as usize >> 2) & 63];
         Class::ALL[(packed >> ((code_point & 3) * 2)) as usize & 3]
     }

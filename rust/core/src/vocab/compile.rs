@@ -137,7 +137,9 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
         let product = by_bytes[bytes];
         match bpe.parts_below(bytes, Rank(rank as u32), &mut scratch)[..] {
             [left, right] => last_merges.push(Merge { left, right, product, rank: Rank(rank as u32) }),
-            _ => return Compiled { bpe, table, merges: None, unknown: None },
+            _ => {
+                return Compiled { bpe, table, merges: None, unknown: None };
+            }
         }
     }
     let (symbols, ids, _) = build();

@@ -10,10 +10,14 @@ pub enum VocabError {
     #[error("{what} is not UTF-8: invalid byte at offset {offset}; save the file as UTF-8")]
     NotUtf8 { what: &'static str, offset: usize },
 
-    #[error("{what} is not the JSON expected: {message} at line {line}, column {column}; is the file truncated or another kind of file?")]
+    #[error(
+        "{what} is not the JSON expected: {message} at line {line}, column {column}; is the file truncated or another kind of file?"
+    )]
     Json { what: &'static str, line: usize, column: usize, message: String },
 
-    #[error("tokenizer.json: {path} is {found}, but an exact GPT-2 encoding needs {wanted}; use the tokenizers library for this file")]
+    #[error(
+        "tokenizer.json: {path} is {found}, but an exact GPT-2 encoding needs {wanted}; use the tokenizers library for this file"
+    )]
     Unsupported { path: &'static str, found: String, wanted: &'static str },
 
     #[error("token {token:?} stands twice, with ids {first} and {second}; remove one of the two entries")]
@@ -31,13 +35,17 @@ pub enum VocabError {
     #[error("{count} of the 256 byte tokens are missing: {}; add them to the vocabulary, or name an unk_token", list_bytes(.missing))]
     MissingBytes { count: usize, missing: Vec<u8> },
 
-    #[error("merges line {line} is {text:?}, but a merge is two tokens with one space between; mend or remove the line")]
+    #[error(
+        "merges line {line} is {text:?}, but a merge is two tokens with one space between; mend or remove the line"
+    )]
     MergeSyntax { line: usize, text: String },
 
     #[error("merges line {line} names {token:?}, which the vocabulary lacks; are the two files of one model?")]
     MergeUnknownToken { line: usize, token: String },
 
-    #[error("merges line {line} repeats the merge of {left:?} and {right:?} on line {first}; remove one of the two lines")]
+    #[error(
+        "merges line {line} repeats the merge of {left:?} and {right:?} on line {first}; remove one of the two lines"
+    )]
     DuplicateMerge { line: usize, first: usize, left: String, right: String },
 
     #[error("line {line} of the .tiktoken file: {message}; a line is a base64 token, a space and its rank")]
