@@ -1,6 +1,6 @@
 //! How are many texts encoded on many cores? Cuts the work by bytes, not by text, and keeps the order.
 //!
-//! A long text is cut where cutting is exact (see [`cut_after`](crate::pretokenize::cut_after)), so one huge document
+//! A long text is cut where cutting is exact (see [`cut_after`]), so one huge document
 //! uses all threads as well as a million short ones.
 
 use std::ops::Range;

@@ -1,6 +1,6 @@
 //! How does Python name a vocabulary to load? Reads the files, hands their bytes to the core.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use gpt2tok_core::load::{self, Options, SpecialId, SpelledMerge};
 use gpt2tok_core::{Definition, Encoding, TokenId};
@@ -14,7 +14,7 @@ use crate::errors::{VocabError, from_vocab};
 /// A vocabulary file larger than this is another kind of file.
 const LARGEST_FILE: u64 = 1 << 30;
 
-pub(crate) fn read(path: &PathBuf) -> PyResult<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> PyResult<Vec<u8>> {
     let size = std::fs::metadata(path).map_err(|error| os_error(&error, path))?.len();
     if size > LARGEST_FILE {
         let message = format!(
@@ -27,7 +27,7 @@ pub(crate) fn read(path: &PathBuf) -> PyResult<Vec<u8>> {
 }
 
 /// The OSError subclass that Python itself would raise, with the file name in its place.
-fn os_error(error: &std::io::Error, path: &PathBuf) -> PyErr {
+fn os_error(error: &std::io::Error, path: &Path) -> PyErr {
     match error.raw_os_error() {
         Some(code) => Python::attach(|py| {
             let strerror = py.import("os").and_then(|os| os.call_method1("strerror", (code,)));
@@ -41,12 +41,12 @@ fn os_error(error: &std::io::Error, path: &PathBuf) -> PyErr {
 }
 
 /// Adds the file's name to an error about what is in it.
-pub(crate) fn in_file(path: &PathBuf) -> impl Fn(gpt2tok_core::VocabError) -> PyErr + '_ {
+pub(crate) fn in_file(path: &Path) -> impl Fn(gpt2tok_core::VocabError) -> PyErr + '_ {
     move |error| VocabError::new_err(format!("{}: {error}", path.display()))
 }
 
 /// The name of an encoding that was not given one: that of the file's folder or of the file.
-pub(crate) fn name_of(path: &std::path::Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn mapping(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, TokenId
 }
 
 pub(crate) fn from_files(
-    vocab_file: &PathBuf,
-    merges_file: &PathBuf,
+    vocab_file: &Path,
+    merges_file: &Path,
     special: Option<&Bound<'_, PyAny>>,
     unk_token: Option<String>,
     name: Option<String>,

@@ -64,7 +64,7 @@ pub struct Scratch {
 pub enum Method {
     /// The plain definition, quadratic.
     Naive,
-    /// Scan for the lowest rank; at most [`short::MAX_LEN`] bytes, longer segments go to `Heap`.
+    /// Scan for the lowest rank; at most 32 bytes, longer segments go to `Heap`.
     Short,
     /// Priority queue, O(n log n), any vocabulary.
     Heap,

@@ -1,0 +1,67 @@
+//! `Encoding`: text to ids around Hugging Face's added tokens; what `GPT2TokenizerFast` stands on.
+
+use gpt2tok_core::TokenId;
+use gpt2tok_core::offsets::Span;
+use pyo3::prelude::*;
+
+use super::{Any, PyEncoding};
+use crate::added::{PyAddedTokens, style};
+use crate::arguments::{self, OnInvalid};
+use crate::batch;
+use crate::errors::from_encode;
+use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here, with_scratch};
+
+#[pymethods]
+impl PyEncoding {
+    /// The ids of text, added tokens found by Hugging Face's rules.
+    #[pyo3(signature = (text, added, *, add_prefix_space, split_special_tokens))]
+    fn encode_added(
+        &self,
+        py: Python<'_>,
+        text: Any<'_, '_>,
+        added: &PyAddedTokens,
+        add_prefix_space: bool,
+        split_special_tokens: bool,
+    ) -> PyResult<Vec<TokenId>> {
+        let text = arguments::text(text, OnInvalid::Raise, &"text")?;
+        let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
+        let encode = |keep_going: &KeepGoing<'_>| {
+            with_scratch(|scratch| self.0.encode_added(text, &added.0, style, scratch, keep_going))
+        };
+        let done = if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
+        done.map_err(|stop| from_encode(stop.into()))
+    }
+
+    /// The ids of each text, added tokens found by Hugging Face's rules.
+    #[pyo3(signature = (texts, added, *, add_prefix_space, split_special_tokens, num_threads=None))]
+    fn encode_added_batch(
+        &self,
+        py: Python<'_>,
+        texts: Any<'_, '_>,
+        added: &PyAddedTokens,
+        add_prefix_space: bool,
+        split_special_tokens: bool,
+        num_threads: Option<i64>,
+    ) -> PyResult<Vec<Vec<TokenId>>> {
+        batch::added_lists(self, py, texts, added, style(add_prefix_space, split_special_tokens), num_threads)
+    }
+
+    /// As encode_added, with each id's (start, end) in characters and the index of the split it came from.
+    #[pyo3(signature = (text, added, *, add_prefix_space, split_special_tokens))]
+    fn encode_added_with_offsets(
+        &self,
+        py: Python<'_>,
+        text: Any<'_, '_>,
+        added: &PyAddedTokens,
+        add_prefix_space: bool,
+        split_special_tokens: bool,
+    ) -> PyResult<(Vec<TokenId>, Vec<Span>, Vec<usize>)> {
+        let text = arguments::text(text, OnInvalid::Raise, &"text")?;
+        let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
+        let encode = |keep_going: &KeepGoing<'_>| {
+            with_scratch(|scratch| self.0.encode_added_located(text, &added.0, style, scratch, keep_going))
+        };
+        let located = run_here(py, encode)?.map_err(|stop| from_encode(stop.into()))?;
+        Ok((located.ids, located.offsets, located.words))
+    }
+}
