@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Fuzzes every target for a while: fuzz/run.sh SECONDS_PER_TARGET [TARGET ...]
+# Installs cargo-fuzz if it is missing. Coverage-guided fuzzing needs unstable compiler flags, which RUSTC_BOOTSTRAP=1
+# allows on the stable compiler; only this folder is built that way. Found inputs stay in fuzz/corpus, crashes in
+# fuzz/artifacts.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:?usage: fuzz/run.sh SECONDS_PER_TARGET [TARGET ...]}
+shift
+targets=("$@")
+[ ${#targets[@]} -gt 0 ] || targets=(encode merge decode load)
+
+export RUSTC_BOOTSTRAP=1
+cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
+"${PYTHON:-python3}" fuzz/make_seeds.py
+
+failed=0
+for target in "${targets[@]}"; do
+    mkdir -p "fuzz/corpus/$target" "fuzz/seeds/$target"
+    log=$(mktemp)
+    if cargo fuzz run --fuzz-dir fuzz "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+        -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1 >"$log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        echo "fuzz $target: ${runs:-0} inputs in $seconds s, no crash"
+    else
+        tail -n 60 "$log"
+        echo "fuzz $target: FAILED, the input is under fuzz/artifacts/$target"
+        failed=1
+    fi
+    rm -f "$log"
+done
+exit $failed
