@@ -7,6 +7,20 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = [
+    "AddedTokens",
+    "DecodeStream",
+    "Encoding",
+    "SpecialTokenError",
+    "TokenizerError",
+    "UnknownTokenError",
+    "VocabError",
+    "__version__",
+    "_restore",
+    "gpt2_vocabulary",
+    "unicode_ranges",
+]
+
 __version__: str
 
 _Text = str | bytes
@@ -78,7 +92,7 @@ class Encoding:
         self,
         text: _Text,
         *,
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> list[int]: ...
@@ -90,7 +104,7 @@ class Encoding:
         texts: Sequence[_Text],
         *,
         num_threads: int | None = None,
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> list[list[int]]: ...
@@ -98,7 +112,7 @@ class Encoding:
         self,
         text: _Text,
         *,
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> NDArray[np.uint32]: ...
@@ -108,7 +122,7 @@ class Encoding:
         *,
         num_threads: int | None = None,
         dtype: Literal["uint32", "uint16"] = "uint32",
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
@@ -117,7 +131,7 @@ class Encoding:
         text: _Text,
         *,
         unit: Literal["char", "byte"] = "char",
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> tuple[list[int], list[tuple[int, int]]]: ...
@@ -126,7 +140,7 @@ class Encoding:
         self,
         text: _Text,
         *,
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> int: ...
@@ -135,7 +149,7 @@ class Encoding:
         texts: Sequence[_Text],
         *,
         num_threads: int | None = None,
-        allowed_special: _Allowed = ...,
+        allowed_special: _Allowed = (),
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> list[int]: ...
@@ -170,5 +184,10 @@ class Encoding:
         self, text: str, added: AddedTokens, *, add_prefix_space: bool, split_special_tokens: bool
     ) -> tuple[list[int], list[tuple[int, int]], list[int]]: ...
 
+    def __copy__(self) -> Encoding: ...
+    def __deepcopy__(self, _memo: Any, /) -> Encoding: ...
+    def __reduce__(self) -> tuple[Any, ...]: ...
+
+def _restore(state: Any = None) -> Encoding: ...
 def gpt2_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]: ...  # vocab.json's dict, merges.txt's pairs
 def unicode_ranges(name: Literal["letter", "number", "space"]) -> list[tuple[int, int]]: ...  # inclusive code points

@@ -50,7 +50,7 @@ impl PyEncoding {
     ///
     /// A special token in the text raises SpecialTokenError unless it is in allowed_special (then it becomes its id) or
     /// no longer in disallowed_special (then it is ordinary text).
-    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, allowed_special=(), disallowed_special='all', errors='strict')")]
     fn encode(
         &self,
         py: Python<'_>,
@@ -76,7 +76,7 @@ impl PyEncoding {
     }
 
     /// The ids of each text. num_threads: how many threads work; by default all cores, when there is enough to do.
-    #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, texts, *, num_threads=None, allowed_special=(), disallowed_special='all', errors='strict')")]
     fn encode_batch(
         &self,
         py: Python<'_>,
@@ -90,7 +90,7 @@ impl PyEncoding {
     }
 
     /// The ids of text as a uint32 array of shape (n,). Needs NumPy.
-    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, allowed_special=(), disallowed_special='all', errors='strict')")]
     fn encode_to_numpy<'py>(
         &self,
         py: Python<'py>,
@@ -107,7 +107,7 @@ impl PyEncoding {
     /// The ids of many texts in one array, and where each text's begin: text i has ids[row_splits[i]:row_splits[i + 1]].
     ///
     /// ids: uint32 or uint16 of shape (n,); row_splits: int64 of shape (len(texts) + 1,). Needs NumPy.
-    #[pyo3(signature = (texts, *, num_threads=None, dtype=None, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (texts, *, num_threads=None, dtype=None, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, texts, *, num_threads=None, dtype='uint32', allowed_special=(), disallowed_special='all', errors='strict')")]
     #[allow(clippy::too_many_arguments)]
     fn encode_ragged<'py>(
         &self,
@@ -127,7 +127,7 @@ impl PyEncoding {
     /// The ids of text, and the (start, end) of each in it: characters, or bytes of UTF-8.
     ///
     /// Untrimmed, as tokenizers' ByteLevel gives them; a character that is split over tokens belongs to each.
-    #[pyo3(signature = (text, *, unit="char", allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (text, *, unit="char", allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, unit='char', allowed_special=(), disallowed_special='all', errors='strict')")]
     fn encode_with_offsets(
         &self,
         py: Python<'_>,
@@ -170,7 +170,7 @@ impl PyEncoding {
     }
 
     /// How many ids encode would return, without building them.
-    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, allowed_special=(), disallowed_special='all', errors='strict')")]
     fn count(
         &self,
         py: Python<'_>,
@@ -184,7 +184,7 @@ impl PyEncoding {
     }
 
     /// How many ids each text has, without building them.
-    #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"))]
+    #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, texts, *, num_threads=None, allowed_special=(), disallowed_special='all', errors='strict')")]
     fn count_batch(
         &self,
         py: Python<'_>,
