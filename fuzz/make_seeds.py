@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Writes small seed inputs for the fuzz targets into fuzz/seeds: valid files of every format, and texts that meet
-every branch of the scanner. They are made, not committed, so that they always match the formats.
+"""Writes small seed inputs for the fuzz targets into fuzz/seeds.
+
+Valid files of every format, and texts that meet every branch of the scanner. They are made, not committed, so that
+they always match the formats.
 
     python fuzz/make_seeds.py
 """
@@ -36,7 +38,10 @@ def main() -> None:
         "load/tiktoken": b"\x00" + tiktoken,
         "load/tokenizer_json": b"\x01" + json.dumps(tokenizer).encode(),
         "load/vocab_merges": b"\x02" + json.dumps(vocab).encode() + b"\xff" + lines.encode(),
-        "load/vocab_merges_unk": b"\xfe" + json.dumps(dict(list(vocab.items())[90:])).encode() + b"\xff" + lines.encode(),
+        "load/vocab_merges_unk": b"\xfe"
+        + json.dumps(dict(list(vocab.items())[90:])).encode()
+        + b"\xff"
+        + lines.encode(),
         "encode/english": b"It's the state's 42nd  address,\n\n we'll see!",
         "encode/scripts": "naïve 日本語 Ⅷ ²  x 😀👍🏽 नमस्ते".encode(),
         "encode/runs": b"a" * 60 + b" " * 40 + b"=-" * 40 + "é".encode() * 30,

@@ -4,9 +4,9 @@
     python fuzz/roundtrip.py --minutes 10
     python fuzz/roundtrip.py --minutes 10 --vocab DIR     # a folder with vocab.json and merges.txt
 
-For every text: fast ids = slow ids, decode gives the text back, offsets tile it, streaming in portions says the same,
-and (where TensorFlow is installed, with --graph) the in-graph tokenizer gives the same ids. The first difference stops
-the run with the shortest such text. Needs hypothesis; exits 0 when the time is over, 1 on a difference.
+For every text: fast ids = slow ids, decode gives the text back, offsets tile it, streaming says the same, and (with
+--graph, where TensorFlow is installed) the in-graph tokenizer gives the same ids. The first difference stops the run
+with the shortest such text. Needs hypothesis; exits 0 when the time is over, 1 on a difference.
 """
 
 import argparse
@@ -28,16 +28,26 @@ TEXTS = st.one_of(
         lambda runs: "".join(character * count for character, count in runs)
     ),
     st.binary(max_size=60).map(lambda data: data.decode("utf-8", "replace")),
-    st.lists(st.sampled_from(["<|endoftext|>", " the", "'ll", "  ", "ation", "日本", "\r\n"]), max_size=12).map("".join),
+    st.lists(
+        st.sampled_from(["<|endoftext|>", " the", "'ll", "  ", "ation", "日本", "\r\n"]), max_size=12
+    ).map("".join),
 )
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=1.0, help="how long to run (default 1)")
-    parser.add_argument("--vocab", type=Path, metavar="DIR", help="folder with vocab.json and merges.txt (default GPT-2's)")
-    parser.add_argument("--graph", action="store_true", help="compare the in-graph tokenizer too (needs gpt2tok[tf])")
-    parser.add_argument("--seed", type=int, default=None, help="start from this seed (default: a new one, printed)")
+    parser.add_argument(
+        "--vocab", type=Path, metavar="DIR", help="folder with vocab.json and merges.txt (default GPT-2's)"
+    )
+    parser.add_argument(
+        "--graph", action="store_true", help="compare the in-graph tokenizer too (needs gpt2tok[tf])"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=None, help="start from this seed (default: a new one, printed)"
+    )
     return parser.parse_args()
 
 

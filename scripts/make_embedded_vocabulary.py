@@ -3,13 +3,13 @@
 
     python scripts/make_embedded_vocabulary.py vocab.json merges.txt
 
-GPT-2 numbers its tokens in a fixed way: 256 bytes in the order of the byte-level alphabet, then the product of merge i
-as id 256 + i, then <|endoftext|>. So the merges alone are the vocabulary, and a merge is two 16-bit ids. This script
-checks both files against OpenAI's published sha256 sums, checks that numbering, and writes 50,000 pairs of
+GPT-2 numbers its tokens in a fixed way: 256 bytes in the order of the byte-level alphabet, then the product of merge
+i as id 256 + i, then <|endoftext|>. So the merges alone are the vocabulary, and a merge is two 16-bit ids. This
+script checks both files against OpenAI's published sha256 sums, checks that numbering, and writes 50,000 pairs of
 little-endian 16-bit ids. tests/test_embedded_vocabulary.py goes the other way: both files, byte for byte.
 
-Provenance: the files are GPT-2's (modified MIT licence, OpenAI), rebuilt from the rank table in the openai-whisper
-package (MIT) and byte-identical to the published ones.
+Provenance: the files are GPT-2's (modified MIT licence, OpenAI), rebuilt from the rank table in the
+openai-whisper package (MIT) and byte-identical to the published ones.
 """
 
 import hashlib

@@ -5,11 +5,9 @@
 >>> encoding.decode(encoding.encode("Hello, world!"))
 'Hello, world!'
 
-Importing this package loads no framework, not even NumPy. The tokenizers with Hugging Face's surface are imported when
-they are first asked for; the in-graph tokenizer is `gpt2tok.tf.TFGPT2Tokenizer`.
+Importing this package loads no framework, not even NumPy. The tokenizers with Hugging Face's surface are imported
+when they are first asked for; the in-graph tokenizer is `gpt2tok.tf.TFGPT2Tokenizer`.
 """
-
-from typing import TYPE_CHECKING, Any
 
 from gpt2tok._core import (
     Encoding,
@@ -21,7 +19,11 @@ from gpt2tok._core import (
 )
 from gpt2tok.encodings import get_encoding
 
+# As type checkers read it; importing typing would be half the cost of importing this package.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from gpt2tok.added_tokens import AddedToken
     from gpt2tok.batch_encoding import BatchEncoding
     from gpt2tok.fast import GPT2TokenizerFast
@@ -50,7 +52,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     module = _LAZY.get(name)
     if module is None:
         raise AttributeError(f"module 'gpt2tok' has no attribute {name!r}")

@@ -1,12 +1,9 @@
 """Which encodings come with the wheel? Owns `get_encoding`; loads nothing from anywhere else."""
 
-from threading import Lock
-
 from gpt2tok._core import Encoding
 
 _NAMES = ("gpt2",)
 _loaded: dict[str, Encoding] = {}
-_loading = Lock()
 
 
 def get_encoding(name: str) -> Encoding:
@@ -31,6 +28,6 @@ def get_encoding(name: str) -> Encoding:
         )
     encoding = _loaded.get(name)
     if encoding is None:
-        with _loading:
-            encoding = _loaded.setdefault(name, Encoding.gpt2())
+        # Two threads may both load it, once; setdefault lets one of the two win for everybody.
+        encoding = _loaded.setdefault(name, Encoding.gpt2())
     return encoding

@@ -1,0 +1,61 @@
+# The project's single door: `make help` says what it opens. Every target makes the virtual environment it needs, from
+# nothing, and brings it up to date when requirements or sources have changed (scripts/make_environment.py).
+
+PYTHON ?= python3
+MINUTES ?= 10
+PYTEST_ARGS ?=
+
+DEMO := .venv-demo
+TEST := .venv-test
+FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench fuzz fuzz-smoke picture clean toolchain demo-environment test-environment
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@echo 'PYTHON=/path/to/python3 chooses the interpreter (3.10 or newer; now: $(PYTHON)).'
+
+demo: demo-environment ## build, then tokenize real text before your eyes
+	@$(DEMO)/bin/python scripts/demo.py
+
+test: test-environment ## every test: pytest, then cargo test (PYTEST_ARGS='-k name' for some)
+	@status=0; \
+	$(TEST)/bin/python -m pytest $(PYTEST_ARGS) || status=1; \
+	(cd rust && PYO3_PYTHON="$(CURDIR)/$(TEST)/bin/python" cargo test --workspace) || status=1; \
+	exit $$status
+
+lint: test-environment ## formatting, clippy, ruff, mypy, and the stubs against the built module
+	cd rust && cargo fmt --check
+	cd rust && PYO3_PYTHON="$(CURDIR)/$(TEST)/bin/python" cargo clippy --workspace --all-targets -- -D warnings
+	$(TEST)/bin/python -m ruff check
+	$(TEST)/bin/python -m ruff format --check
+	$(TEST)/bin/python -m mypy
+	$(TEST)/bin/python -m mypy.stubtest gpt2tok._core
+
+bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then the core alone
+	@for file in tests/benchmarks/bench_*.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
+	cd rust && cargo bench -p gpt2tok-core
+
+fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
+	PYTHON="$(CURDIR)/$(TEST)/bin/python" fuzz/run.sh $(FUZZ_SECONDS)
+	$(TEST)/bin/python fuzz/roundtrip.py --minutes $(MINUTES)
+
+fuzz-smoke: test-environment ## the same for 20 seconds each
+	@$(MAKE) --no-print-directory fuzz MINUTES=0.34
+
+picture: demo-environment ## draw docs/show.svg again
+	$(DEMO)/bin/python scripts/draw_show.py
+
+clean: ## remove the environments and everything built
+	rm -rf $(DEMO) $(TEST) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python scripts tests fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
+
+toolchain:
+	@scripts/check_toolchain.sh $(PYTHON)
+
+demo-environment: toolchain
+	@$(PYTHON) scripts/make_environment.py $(DEMO)
+
+test-environment: toolchain
+	@$(PYTHON) scripts/make_environment.py $(TEST) test

@@ -1,0 +1,255 @@
+"""What may stand on the command line.
+
+Owns every command's options, their help and examples. Refuses to do the work, and to import what does it
+before a command is chosen: `--help`, `--version` and a typing error answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from typing import NoReturn
+
+from gpt2tok._core import __version__
+from gpt2tok.cli.problems import UsageError
+from gpt2tok.cli.stdout import print_text
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """The options of one command; `run` among them is the function to call with the result.
+
+    Raises:
+        UsageError: the arguments make no command.
+        SystemExit: `--help` or `--version` has been answered.
+    """
+    parser = _Parser(
+        prog="gpt2tok",
+        description="GPT-2's tokenizer: text to token ids and back.",
+        epilog="Give `gpt2tok COMMAND --help` for the options and examples of a command.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gpt2tok {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show):
+        add(commands)
+    return parser.parse_args(arguments)
+
+
+def _add_encode(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "encode",
+        "write the token ids of texts",
+        """
+  gpt2tok encode -t "Hello world"                     15496 995
+  gpt2tok encode --ids-per-line notes.txt | head      one id on each line
+  gpt2tok encode --raw -o train.bin part1.txt part2.txt
+                                                      uint16, for numpy.fromfile("train.bin", "<u2")
+  cat *.md | gpt2tok encode --json --errors replace   {"file": "-", "ids": [...]}""",
+    )
+    _add_inputs(parser, "TEXT", "encode this text instead of files")
+    _add_text_options(parser)
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--json", action="store_true", help="a JSON object for each input, on a line of its own"
+    )
+    form.add_argument("--ids-per-line", action="store_true", help="one id on each line")
+    form.add_argument(
+        "--raw", action="store_true", help="bare little-endian integers, uint16 if the vocabulary fits"
+    )
+    _add_dtype(parser)
+    _add_output(parser)
+
+
+def _add_decode(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "decode",
+        "write the text of token ids, byte for byte",
+        """
+  gpt2tok decode -i "15496 995"                       Hello world
+  gpt2tok encode notes.txt | gpt2tok decode | cmp - notes.txt
+  gpt2tok decode --raw train.bin -o train.txt         uint16, as `encode --raw` writes it
+  echo '{"ids": [15496, 995]}' | gpt2tok decode       JSON is recognised""",
+    )
+    parser.add_argument(
+        "files", nargs="*", metavar="FILE", help="ids as text, JSON or raw; - or none: standard input"
+    )
+    parser.add_argument("-i", "--ids", metavar="IDS", dest="text", help="decode these ids instead of files")
+    _add_vocab(parser)
+    parser.add_argument("--raw", action="store_true", help="read bare little-endian integers")
+    _add_dtype(parser)
+    _add_output(parser)
+
+
+def _add_count(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "count",
+        "count tokens, for each file and in total",
+        """
+  gpt2tok count *.md                                  like wc
+  gpt2tok count --json notes.txt                      bytes and tokens
+  git diff | gpt2tok count                            does it fit the context?""",
+    )
+    _add_inputs(parser, "TEXT", "count this text instead of files")
+    _add_text_options(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object with bytes and tokens")
+
+
+def _add_convert(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "convert",
+        "save a vocabulary in another format",
+        """
+  gpt2tok convert gpt2 my-gpt2/                       vocab.json and merges.txt in a directory
+  gpt2tok convert my-gpt2/ tokenizer.json             for the tokenizers library
+  gpt2tok convert tokenizer.json gpt2.tiktoken        ranks, for tiktoken
+  gpt2tok convert --special '<|endoftext|>=50256' gpt2.tiktoken my-gpt2/
+
+What was written is read back and compared before it is put in place, whole or not at all.""",
+    )
+    parser.add_argument(
+        "source", metavar="FROM", help="gpt2, a directory, a tokenizer.json or a .tiktoken file"
+    )
+    parser.add_argument("target", metavar="TO", help="a directory, *.json or *.tiktoken")
+    parser.add_argument(
+        "--to",
+        choices=("vocab", "tokenizer.json", "tiktoken"),
+        help="the format to write, where TO's name does not tell (vocab: vocab.json and merges.txt)",
+    )
+    _add_special(parser)
+
+
+def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "show",
+        "show tokens in colours",
+        """
+  gpt2tok show -t "Hello world"
+  gpt2tok show --ids --bytes -t "naïve 日本語"          what each token is made of
+  gpt2tok show --color always --limit 200 notes.txt | less -R""",
+    )
+    _add_inputs(parser, "TEXT", "show this text instead of files")
+    _add_text_options(parser)
+    parser.add_argument("--ids", action="store_true", help="the id below each token")
+    parser.add_argument("--bytes", action="store_true", help="the bytes below each token, in hexadecimal")
+    parser.add_argument(
+        "--color",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set (default)",
+    )
+    parser.add_argument(
+        "--width", type=_positive, metavar="N", help="columns to fill (default: the terminal's)"
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N tokens of each input")
+
+
+def _command(
+    commands: argparse._SubParsersAction[_Parser], name: str, purpose: str, examples: str
+) -> _Parser:
+    parser = commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=f"examples:{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=lambda options: importlib.import_module(f"gpt2tok.cli.{name}").run(options))
+    return parser
+
+
+def _add_inputs(parser: _Parser, metavar: str, text_help: str) -> None:
+    parser.add_argument("files", nargs="*", metavar="FILE", help="UTF-8 text; - or none: standard input")
+    parser.add_argument("-t", "--text", metavar=metavar, help=text_help)
+
+
+def _add_text_options(parser: _Parser) -> None:
+    _add_vocab(parser)
+    special = parser.add_mutually_exclusive_group()
+    special.add_argument(
+        "--allow-special",
+        dest="special",
+        action="store_const",
+        const="allow",
+        default="refuse",
+        help="a special token in the text is that token (without this and the next option it is an error)",
+    )
+    special.add_argument(
+        "--special-as-text",
+        dest="special",
+        action="store_const",
+        const="text",
+        help="a special token in the text is ordinary text",
+    )
+    parser.add_argument(
+        "--errors",
+        choices=("strict", "replace"),
+        default="strict",
+        help="bytes that are not UTF-8: an error that says where (default), or U+FFFD",
+    )
+    parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (default: all cores)")
+
+
+def _add_vocab(parser: _Parser) -> None:
+    parser.add_argument(
+        "--vocab",
+        default="gpt2",
+        metavar="PATH",
+        help="a directory with vocab.json and merges.txt or with tokenizer.json, a tokenizer.json, or a"
+        " .tiktoken file (default: gpt2, which is built in)",
+    )
+    _add_special(parser)
+
+
+def _add_special(parser: _Parser) -> None:
+    parser.add_argument(
+        "--special",
+        dest="special_tokens",
+        action="append",
+        type=_special_token,
+        default=[],
+        metavar="TEXT=ID",
+        help="a special token of a .tiktoken file, which holds none itself; may be repeated",
+    )
+
+
+def _add_dtype(parser: _Parser) -> None:
+    parser.add_argument(
+        "--dtype", choices=("uint16", "uint32"), help="the integers of --raw, which it implies"
+    )
+
+
+def _add_output(parser: _Parser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", help="write here, whole or not at all")
+
+
+def _positive(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 0 < number < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def _special_token(text: str) -> tuple[str, int]:
+    token, _, number = text.rpartition("=")
+    if not token or not number.isdecimal():
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a special token and its id, like '<|endoftext|>=50256'"
+        )
+    return token, int(number)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Complains in one line, through the exit that every error takes, and prints as everything is printed."""
+
+    def _print_message(self, message: str, file: object = None) -> None:
+        # For --help and --version. argparse's own passes over a full disk and a closed pipe in silence.
+        print_text(message.rstrip("\n"))
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} (see {self.prog} --help)")

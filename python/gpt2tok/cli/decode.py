@@ -1,0 +1,58 @@
+"""`gpt2tok decode`: token ids in, the exact bytes of their text out.
+
+Owns the choice of how the ids are read and saying where an id is none. Refuses to mend the text: half a
+character comes out as the bytes it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+
+from gpt2tok._core import Encoding, TokenizerError
+from gpt2tok.cli import id_formats
+from gpt2tok.cli.encode import raw_dtype
+from gpt2tok.cli.problems import DONE, DataError
+from gpt2tok.cli.progress import progress
+from gpt2tok.cli.stdout import is_terminal
+from gpt2tok.cli.streams import output, sources
+from gpt2tok.cli.vocabularies import load
+
+
+def run(options: argparse.Namespace) -> int:
+    """Decode as the options say; returns the exit code."""
+    inputs = sources(options.files, options.text)
+    encoding = load(options.vocab, dict(options.special_tokens))
+    total = sum(source.size() for source in inputs)
+    with progress(total, is_terminal(options.output)) as line, output(options.output) as write:
+        for source in inputs:
+            if options.raw or options.dtype:
+                lists = id_formats.read_raw(source, raw_dtype(encoding, options.dtype), line)
+            else:
+                lists = id_formats.read_text(source, line)
+            for text in _texts(encoding, lists, source.name):
+                write(text)
+    return DONE
+
+
+def _texts(encoding: Encoding, lists: Iterable[list[int]], name: str) -> Iterator[bytes]:
+    before = 0
+    for ids in lists:
+        try:
+            yield encoding.decode_bytes(ids)
+        except (TokenizerError, OverflowError) as error:
+            at = next(place for place, token_id in enumerate(ids) if not _exists(encoding, token_id))
+            raise DataError(
+                f"{name}: id number {before + at + 1} is {ids[at]}, and this vocabulary has no such id (its"
+                f" last is {encoding.max_token_value}): give the --vocab (and for raw ids the --dtype) they"
+                " were made with"
+            ) from error
+        before += len(ids)
+
+
+def _exists(encoding: Encoding, token_id: int) -> bool:
+    try:
+        encoding.decode_bytes([token_id])
+    except (TokenizerError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,249 @@
+"""Saves are whole or not at all: under faults, limits and signals, judged by what the directory holds."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from gpt2tok import files
+
+OLD, NEW = b"old content\n", b"new content, longer than the old\n"
+
+
+def holds(directory: Path) -> dict[str, bytes]:
+    return {entry.name: entry.read_bytes() for entry in directory.iterdir() if entry.is_file()}
+
+
+def in_process(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+def test_writes_new_and_replaces_old(tmp_path: Path) -> None:
+    files.write_atomically(tmp_path / "a", NEW)
+    files.write_atomically(str(tmp_path / "a"), OLD)
+    files.write_atomically(tmp_path / "empty", b"")
+    assert holds(tmp_path) == {"a": OLD, "empty": b""}
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_gets_the_umask_s_permissions(tmp_path: Path, mask: int, mode: int) -> None:
+    before = os.umask(mask)
+    try:
+        files.write_atomically(tmp_path / "a", NEW)
+        files.write_files_atomically(tmp_path, {"b": NEW})
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"} == {mode}
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o755, 0o666])
+def test_an_existing_file_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(OLD)
+        (tmp_path / name).chmod(mode)
+    files.write_atomically(tmp_path / "a", NEW)
+    files.write_files_atomically(tmp_path, {"b": NEW})
+    assert holds(tmp_path) == {"a": NEW, "b": NEW}
+    assert {stat.S_IMODE((tmp_path / name).stat().st_mode) for name in "ab"} == {mode}
+
+
+def test_a_symbolic_link_stays_and_its_target_is_written(tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere"
+    real.mkdir()
+    (real / "a").write_bytes(OLD)
+    (tmp_path / "link").symlink_to(real / "a")
+    (tmp_path / "dangling").symlink_to(real / "b")
+    files.write_atomically(tmp_path / "link", NEW)
+    files.write_atomically(tmp_path / "dangling", NEW)
+    files.write_files_atomically(tmp_path, {"link": OLD})
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "dangling").is_symlink()
+    assert holds(real) == {"a": OLD, "b": NEW}
+
+
+def test_a_device_and_a_pipe_are_written_straight(tmp_path: Path) -> None:
+    files.write_atomically(os.devnull, NEW)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode), (
+        "a save to the null device must not replace it by a file"
+    )
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+        files.write_atomically(fifo, NEW)
+        assert reader.communicate(timeout=60)[0] == NEW
+    assert stat.S_ISFIFO(fifo.stat().st_mode)
+
+
+def test_the_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(OLD)
+    with files.open_atomically(target) as file:
+        file.write(NEW[:5])
+        file.flush()
+        assert target.read_bytes() == OLD
+        file.write(NEW[5:])
+    assert holds(tmp_path) == {"a": NEW}
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "reading failed", "input.txt"), KeyboardInterrupt(), ValueError("x")]
+)
+def test_a_block_that_raises_saves_nothing_and_raises_its_own_error(
+    tmp_path: Path, error: BaseException
+) -> None:
+    (tmp_path / "a").write_bytes(OLD)
+    with pytest.raises(type(error)) as caught, files.open_atomically(tmp_path / "a") as file:
+        file.write(NEW)
+        raise error
+    assert caught.value is error
+    assert holds(tmp_path) == {"a": OLD}
+
+
+@pytest.mark.parametrize("function", ["open", "fsync", "replace", "fchmod"])
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_fault_at_any_step_leaves_no_trace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, fault: BaseException, after: bool
+) -> None:
+    """`after`: the system call succeeds and the fault comes before its result is seen, as a signal may."""
+    real = getattr(os, function)
+    calls = 0
+
+    def faulty(*arguments: object, **named: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            if after:
+                real(*arguments, **named)
+            raise fault
+        return real(*arguments, **named)
+
+    for at in (1, 2):
+        calls = 0
+        for name in "ab":
+            (tmp_path / name).write_bytes(OLD)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, function, faulty)
+            if isinstance(fault, OSError) and function == "fchmod":
+                files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})  # not worth failing for
+                expected = [{"a": NEW, "b": NEW}]
+            else:
+                with pytest.raises(type(fault)):
+                    files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})
+                renamed = at - 1 + after if function == "replace" else 0
+                expected = [{"a": NEW if renamed > 0 else OLD, "b": NEW if renamed > 1 else OLD}]
+        assert calls >= at
+        assert [holds(tmp_path)] == expected
+
+
+def test_of_several_files_none_appears_unless_all_can(tmp_path: Path) -> None:
+    (tmp_path / "vocab.json").write_bytes(OLD)
+    (tmp_path / "merges.txt").mkdir()
+    with pytest.raises(IsADirectoryError, match="a directory stands there"):
+        files.write_files_atomically(tmp_path, {"vocab.json": NEW, "merges.txt": NEW})
+    assert holds(tmp_path) == {"vocab.json": OLD}
+    (tmp_path / "merges.txt").rmdir()
+    files.write_files_atomically(tmp_path, {"vocab.json": NEW, "merges.txt": NEW})
+    assert holds(tmp_path) == {"vocab.json": NEW, "merges.txt": NEW}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/b", "/a"])
+def test_a_name_outside_the_directory_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not a plain file name"):
+        files.write_files_atomically(tmp_path, {"good": NEW, name: NEW})
+    assert holds(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    "path, number, mend",
+    [
+        ("file/under/it", errno.ENOTDIR, "a part of the path is a file"),
+        ("no/such/a", errno.ENOENT, "create it first"),
+        ("directory", errno.EISDIR, "give the path of a file"),
+        ("n" * 300, errno.ENAMETOOLONG, "choose a shorter one"),
+        ("loop", errno.ELOOP, "check the path"),
+    ],
+)
+def test_errors_say_what_where_and_how_to_mend(tmp_path: Path, path: str, number: int, mend: str) -> None:
+    (tmp_path / "file").write_bytes(OLD)
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for save in (
+        lambda: files.write_atomically(tmp_path / path, NEW),
+        lambda: files.write_files_atomically((tmp_path / path).parent, {(tmp_path / path).name: NEW}),
+    ):
+        with pytest.raises(OSError, match=mend) as caught:
+            save()
+        assert caught.value.errno == number
+        assert caught.value.filename == str(tmp_path / path)
+        assert os.strerror(number) in str(caught.value)
+    assert holds(tmp_path) == {"file": OLD}
+
+
+def test_an_unwritable_directory_raises_permission_error() -> None:
+    # /proc refuses new files even to root, whom permission bits do not stop.
+    with pytest.raises(OSError, match=r"cannot save .*'/proc/gpt2tok-test'"):
+        files.write_atomically("/proc/gpt2tok-test", NEW)
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(OLD)
+    save = """
+        import resource, sys
+        from gpt2tok import files
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        try:
+            if sys.argv[2] == "one":
+                files.write_atomically(sys.argv[1] + "/a", bytes(1_000_000))
+            else:
+                files.write_files_atomically(sys.argv[1], {"b": b"fits", "a": bytes(1_000_000)})
+        except OSError as error:
+            print(error)
+    """
+    for how in ("one", "several"):
+        done = in_process(save, tmp_path, how)
+        assert "cannot save (File too large)" in done.stdout and str(tmp_path / "a") in done.stdout, (
+            done.stderr
+        )
+        assert "the old file, if there was one, is untouched" in done.stdout
+        assert holds(tmp_path) == {"a": OLD}
+    with pytest.raises(OSError, match="free some space"):
+        files.write_atomically("/dev/full", NEW)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_a_reader_never_sees_a_part_whenever_the_writer_dies(tmp_path: Path, signal_number: int) -> None:
+    target = tmp_path / "a"
+    save_for_ever = """
+        import sys
+        from gpt2tok import files
+        files.write_atomically(sys.argv[1], b"0" * 3_000_000)
+        print("ready", flush=True)
+        n = 0
+        while True:
+            n += 1
+            files.write_atomically(sys.argv[1], b"%d" % (n % 10) * 3_000_000)
+    """
+    for attempt in range(4):
+        command = [sys.executable, "-c", textwrap.dedent(save_for_ever), target]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as writer:
+            assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
+            for _ in range(20):
+                content = target.read_bytes()
+                assert len(content) == 3_000_000 and content.count(content[:1]) == len(content)
+            time.sleep(attempt * 0.003)
+            writer.send_signal(signal_number)
+            writer.wait(timeout=60)
+        content = target.read_bytes()
+        assert len(content) == 3_000_000 and content.count(content[:1]) == len(content)
+        if signal_number == signal.SIGINT:
+            assert [entry.name for entry in tmp_path.iterdir()] == ["a"], "Ctrl-C leaves no temporary file"
