@@ -25,7 +25,7 @@ __version__: str
 
 _Text = str | bytes
 _Errors = Literal["strict", "replace"]
-_Path = str | PathLike[str]
+_Path = str | bytes | PathLike[str] | PathLike[bytes]
 _Allowed = Literal["all"] | Collection[str]
 
 class TokenizerError(ValueError): ...
@@ -55,7 +55,7 @@ class Encoding:
         vocab_file: _Path,
         merges_file: _Path,
         *,
-        special_tokens: Collection[str] | None = None,
+        special_tokens: Collection[str] | Mapping[str, int] | None = None,
         unk_token: str | None = None,
         name: str | None = None,
     ) -> Encoding: ...
@@ -71,7 +71,7 @@ class Encoding:
         vocab: Mapping[str, int],
         merges: Sequence[tuple[str, str]],
         *,
-        special_tokens: Collection[str] | None = None,
+        special_tokens: Collection[str] | Mapping[str, int] | None = None,
         unk_token: str | None = None,
         name: str | None = None,
     ) -> Encoding: ...

@@ -122,7 +122,7 @@ impl Group {
             let (mut start, mut end) = (found.start(), found.end());
             let split = token.special && style.split_special_tokens;
             let inside_word = token.single_word && touches_word(part, start, end);
-            if split || inside_word || start < at {
+            if split || inside_word {
                 continue;
             }
             if token.lstrip {
@@ -130,6 +130,11 @@ impl Group {
             }
             if token.rstrip {
                 end = part.len() - part[end..].trim_start().len();
+            }
+            // A token may begin in white space that the token before took with it (and stretches then overlap), as
+            // tokenizers has it; what it must not be is empty.
+            if start >= end {
+                continue;
             }
             if at < start {
                 stretches.push((None, from + at, from + start));
@@ -191,8 +196,11 @@ impl Encoding {
         let mut located = Located::default();
         let mut prefixed = String::new();
         let mut word = 0;
-        let mut chars_before = 0;
+        // `chars_before` characters begin before byte `at`.
+        let (mut at, mut chars_before) = (0, 0);
         for (id, start, end) in added.stretches(text, style) {
+            // Stretches follow each other, except where one begins in white space that the one before took.
+            chars_before -= text[start.min(at)..at].chars().count();
             let chars = text[start..end].chars().count();
             if let Some(id) = id {
                 located.ids.push(id);
@@ -216,6 +224,7 @@ impl Encoding {
                 }));
             }
             chars_before += chars;
+            at = end;
         }
         Ok(located)
     }

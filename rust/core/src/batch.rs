@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use crate::bpe::{Scratch, Sink, TokenId};
+use crate::bpe::{Interrupted, Scratch, Sink, TokenId};
 use crate::encoding::{EncodeError, Encoding};
 use crate::pretokenize::cut_after;
 use crate::special::{Part, Policy};
@@ -23,6 +23,9 @@ pub struct Ragged<T> {
 
 /// Work is handed to threads in portions of about this many bytes.
 const PORTION: usize = 1 << 17;
+
+/// What a text costs beside its bytes, in bytes.
+const TEXT_COST: usize = 16;
 
 /// Why a batch was not encoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,8 +100,10 @@ impl Encoding {
         let Some(pool) = pool else {
             return self.encode_ragged_here(texts, policy, keep_going);
         };
-        let (pieces, portions) = self.portions(texts, policy)?;
+        let (pieces, portions) = self.portions(texts, policy, keep_going)?;
         let run = |portion: Range<usize>| {
+            // A portion is too small to ask by itself.
+            ask(&pieces, &portion, keep_going)?;
             let (mut scratch, mut ids) = (Scratch::default(), Vec::new());
             let mut counts = Vec::with_capacity(portion.len());
             for piece in &pieces[portion] {
@@ -134,7 +139,11 @@ impl Encoding {
         row_splits.push(0);
         let mut scratch = Scratch::default();
         for (index, text) in texts.iter().enumerate() {
-            self.encode_into(text, policy, &mut scratch, &mut Collect(&mut ids), keep_going)
+            // Even an empty text is some work.
+            scratch
+                .worked(TEXT_COST, keep_going)
+                .map_err(EncodeError::from)
+                .and_then(|()| self.encode_into(text, policy, &mut scratch, &mut Collect(&mut ids), keep_going))
                 .map_err(|error| BatchError { index, error })?;
             row_splits.push(ids.len() as i64);
         }
@@ -167,14 +176,18 @@ impl Encoding {
             let mut scratch = Scratch::default();
             for (index, (text, total)) in texts.iter().zip(&mut totals).enumerate() {
                 let mut count = Count(0);
-                self.encode_into(text, policy, &mut scratch, &mut count, keep_going)
+                scratch
+                    .worked(TEXT_COST, keep_going)
+                    .map_err(EncodeError::from)
+                    .and_then(|()| self.encode_into(text, policy, &mut scratch, &mut count, keep_going))
                     .map_err(|error| BatchError { index, error })?;
                 *total = count.0;
             }
             return Ok(totals);
         };
-        let (pieces, portions) = self.portions(texts, policy)?;
+        let (pieces, portions) = self.portions(texts, policy, keep_going)?;
         let run = |portion: Range<usize>| {
+            ask(&pieces, &portion, keep_going)?;
             let mut scratch = Scratch::default();
             let count = |piece| {
                 let mut count = Count(0);
@@ -196,15 +209,22 @@ impl Encoding {
         &self,
         texts: &[&'t str],
         policy: &Policy<'_>,
+        keep_going: &dyn Fn() -> bool,
     ) -> Result<(Vec<Piece<'t>>, Vec<Range<usize>>), BatchError> {
+        let mut scratch = Scratch::default();
         let mut pieces = Vec::with_capacity(texts.len());
         let mut portions = Vec::new();
         let (mut first, mut bytes) = (0, 0);
         for (index, text) in texts.iter().enumerate() {
             policy.check(text).map_err(|error| BatchError { index, error: error.into() })?;
+            let looked_at = scratch.worked(text.len() / 8 + TEXT_COST, keep_going);
+            looked_at.map_err(|stop| BatchError { index, error: stop.into() })?;
             for part in policy.parts(text) {
                 match part {
-                    Part::Special(_, id) => pieces.push(Piece::Special(index, id)),
+                    Part::Special(text, id) => {
+                        pieces.push(Piece::Special(index, id));
+                        bytes += text.len();
+                    }
                     Part::Ordinary(mut rest) => {
                         while !rest.is_empty() {
                             let (piece, after) = rest.split_at(cut_after(rest, PORTION));
@@ -220,7 +240,9 @@ impl Encoding {
                 }
             }
         }
-        portions.push(first..pieces.len());
+        if first < pieces.len() {
+            portions.push(first..pieces.len());
+        }
         Ok((pieces, portions))
     }
 
@@ -232,17 +254,26 @@ impl Encoding {
         sink: &mut impl Sink,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<usize, BatchError> {
-        match *piece {
+        let (index, done) = match *piece {
             Piece::Special(index, id) => {
                 sink.push(id);
-                Ok(index)
+                (index, scratch.worked(TEXT_COST, keep_going))
             }
-            Piece::Text(index, text) => match self.encode_ordinary_into(text, scratch, sink, keep_going) {
-                Ok(()) => Ok(index),
-                Err(stop) => Err(BatchError { index, error: stop.into() }),
-            },
-        }
+            Piece::Text(index, text) => {
+                let done = scratch.worked(TEXT_COST, keep_going);
+                (index, done.and_then(|()| self.encode_ordinary_into(text, scratch, sink, keep_going)))
+            }
+        };
+        done.map(|()| index).map_err(|stop| BatchError { index, error: stop.into() })
     }
+}
+
+fn ask(pieces: &[Piece<'_>], portion: &Range<usize>, keep_going: &dyn Fn() -> bool) -> Result<(), BatchError> {
+    if keep_going() {
+        return Ok(());
+    }
+    let (Piece::Text(index, _) | Piece::Special(index, _)) = pieces[portion.start];
+    Err(BatchError { index, error: Interrupted.into() })
 }
 
 fn running_sum(lengths: Vec<i64>) -> Vec<i64> {

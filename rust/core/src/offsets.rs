@@ -1,14 +1,51 @@
 //! Where in the text does each token stand? Byte spans from token lengths, and characters from bytes.
 
-use crate::bpe::TokenId;
-use crate::encoding::Encoding;
+use crate::bpe::{Scratch, TokenId};
+use crate::encoding::{EncodeError, Encoding};
+use crate::special::{Part, Policy};
 use crate::unicode::utf8::begins_char;
 
 /// A stretch of text, start included, end not.
 pub type Span = (usize, usize);
 
 impl Encoding {
-    /// The byte span of each token of a text, given its ids: tokens tile the text, so their lengths say it all.
+    /// The ids of `text` and the byte span of each.
+    ///
+    /// # Errors
+    /// As [`Encoding::encode_into`].
+    pub fn encode_with_byte_spans(
+        &self,
+        text: &str,
+        policy: &Policy<'_>,
+        scratch: &mut Scratch,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(Vec<TokenId>, Vec<Span>), EncodeError> {
+        policy.check(text)?;
+        let mut ids = Vec::with_capacity(text.len() / 4 + 1);
+        let mut spans = Vec::with_capacity(text.len() / 4 + 1);
+        let mut at = 0;
+        for part in policy.parts(text) {
+            let end = match part {
+                Part::Special(special, id) => {
+                    ids.push(id);
+                    spans.push((at, at + special.len()));
+                    at + special.len()
+                }
+                Part::Ordinary(ordinary) => {
+                    let first = ids.len();
+                    self.encode_ordinary_into(ordinary, scratch, &mut ids, keep_going)?;
+                    let inside = self.byte_spans(&ids[first..]);
+                    spans.extend(inside.into_iter().map(|(start, end)| (at + start, at + end)));
+                    at + ordinary.len()
+                }
+            };
+            at = end;
+        }
+        Ok((ids, spans))
+    }
+
+    /// The byte span of each token of a text without special tokens, given its ids: tokens tile the text, so their
+    /// lengths say it all.
     #[must_use]
     pub fn byte_spans(&self, ids: &[TokenId]) -> Vec<Span> {
         let mut start = 0;

@@ -67,30 +67,52 @@ fn surrogates<'a>(
     what: &dyn Display,
     error: &PyErr,
 ) -> PyResult<Cow<'a, str>> {
-    let py = string.py();
     if on_invalid == OnInvalid::Replace {
         let utf16 = string.call_method1("encode", ("utf-16-le", "surrogatepass"))?;
         let mended = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
         return Ok(Cow::Owned(mended.extract::<String>()?));
     }
-    let Ok(position) = error.value(py).getattr("start").and_then(|start| start.extract::<usize>()) else {
-        return Err(error.clone_ref(py)); // not a UnicodeEncodeError: out of memory, say
+    Err(lone_surrogate(
+        string,
+        what,
+        error,
+        "read the text with errors='replace', or pass errors='replace' here to put U+FFFD in its place",
+    ))
+}
+
+/// The error for a `str` that is not UTF-8: which surrogate stands where, and how to mend it.
+fn lone_surrogate(string: &Bound<'_, PyString>, what: &dyn Display, error: &PyErr, mend: &str) -> PyErr {
+    let py = string.py();
+    let found = || {
+        let position: usize = error.value(py).getattr("start")?.extract()?;
+        let code_point: u32 = py.import("builtins")?.call_method1("ord", (string.get_item(position)?,))?.extract()?;
+        PyResult::Ok((position, code_point))
     };
-    let code_point: u32 = py.import("builtins")?.call_method1("ord", (string.get_item(position)?,))?.extract()?;
-    Err(TokenizerError::new_err(format!(
-        "{what} is not valid Unicode: lone surrogate U+{code_point:04X} at character {position}; read the text with \
-         errors='replace', or pass errors='replace' here to put U+FFFD in its place"
-    )))
+    match found() {
+        Ok((position, code_point)) => TokenizerError::new_err(format!(
+            "{what} is not valid Unicode: lone surrogate U+{code_point:04X} at character {position}; {mend}"
+        )),
+        Err(_) => error.clone_ref(py), // not a UnicodeEncodeError: out of memory, say
+    }
+}
+
+/// A `str` that must be valid Unicode, where nothing could be put in place of a surrogate: a name, a token.
+pub(crate) fn name(value: &Bound<'_, PyAny>, what: &dyn Display) -> PyResult<String> {
+    let Ok(string) = value.cast::<PyString>() else {
+        return Err(PyTypeError::new_err(format!("{what} must be str, not {}", value.get_type().name()?)));
+    };
+    let to_str = string.to_str().map(str::to_owned);
+    to_str.map_err(|error| lone_surrogate(string, what, &error, "no token holds one; mend the text it came from"))
 }
 
 /// The elements of a collection of texts; a single text is refused, since it would be taken letter by letter.
-pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
+pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str, of: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
     if values.is_instance_of::<PyString>() || values.is_instance_of::<PyBytes>() {
         let found = values.get_type().name()?;
-        return Err(PyTypeError::new_err(format!("{what} must be a list of texts, not one {found}; put it in a list")));
+        return Err(PyTypeError::new_err(format!("{what} must be a list of {of}, not one {found}; put it in a list")));
     }
     let iterator = values.try_iter().map_err(|_| match values.get_type().name() {
-        Ok(found) => PyTypeError::new_err(format!("{what} must be a list of texts, not {found}")),
+        Ok(found) => PyTypeError::new_err(format!("{what} must be a list of {of}, not {found}")),
         Err(error) => error,
     })?;
     iterator.collect()

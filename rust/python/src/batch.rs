@@ -7,9 +7,9 @@ use gpt2tok_core::batch::{BatchError, Id, Ragged};
 use gpt2tok_core::special::Policy;
 use gpt2tok_core::{Interrupted, TokenId};
 use numpy::{IntoPyArray, PyArray1};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use rayon::prelude::*;
 
 use crate::added::PyAddedTokens;
@@ -33,7 +33,7 @@ impl<'a> Texts<'a> {
         self.0.iter().map(|text| &**text).collect()
     }
 
-    fn threads(&self, num_threads: Option<i64>) -> PyResult<Option<Threads>> {
+    fn threads(&self, num_threads: Option<Any<'_, '_>>) -> PyResult<Option<Threads>> {
         threads_for(num_threads, self.0.iter().map(|text| text.len()).sum())
     }
 }
@@ -56,26 +56,25 @@ fn encoded<T: Id>(
     py: Python<'_>,
     texts: Any<'_, '_>,
     policy: &Policy<'_>,
-    num_threads: Option<i64>,
+    num_threads: Option<Any<'_, '_>>,
     errors: &str,
 ) -> PyResult<Ragged<T>> {
-    let items = arguments::items(texts, "texts")?;
+    let items = arguments::items(texts, "texts", "texts")?;
     let texts = Texts::of(&items, errors)?;
     let (threads, texts) = (texts.threads(num_threads)?, texts.strs());
     run(py, threads.as_ref(), |pool, keep_going| encoding.0.encode_ragged(&texts, policy, pool, keep_going))
 }
 
-pub(crate) fn lists(
+pub(crate) fn lists<'py>(
     encoding: &PyEncoding,
-    py: Python<'_>,
-    texts: Any<'_, '_>,
+    py: Python<'py>,
+    texts: Any<'_, 'py>,
     policy: &Policy<'_>,
-    num_threads: Option<i64>,
+    num_threads: Option<Any<'_, '_>>,
     errors: &str,
-) -> PyResult<Vec<Vec<TokenId>>> {
+) -> PyResult<Bound<'py, PyList>> {
     let Ragged { ids, row_splits } = encoded(encoding, py, texts, policy, num_threads, errors)?;
-    let row = |ends: &[i64]| ids[ends[0] as usize..ends[1] as usize].to_vec();
-    Ok(row_splits.windows(2).map(row).collect())
+    encoding.2.rows(py, &ids, &row_splits, encoding.0.n_vocab())
 }
 
 pub(crate) fn ragged<'py>(
@@ -83,7 +82,7 @@ pub(crate) fn ragged<'py>(
     py: Python<'py>,
     texts: Any<'_, 'py>,
     policy: &Policy<'_>,
-    num_threads: Option<i64>,
+    num_threads: Option<Any<'_, '_>>,
     dtype: Option<Any<'_, 'py>>,
     errors: &str,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyArray1<i64>>)> {
@@ -114,10 +113,10 @@ pub(crate) fn counts(
     py: Python<'_>,
     texts: Any<'_, '_>,
     policy: &Policy<'_>,
-    num_threads: Option<i64>,
+    num_threads: Option<Any<'_, '_>>,
     errors: &str,
 ) -> PyResult<Vec<usize>> {
-    let items = arguments::items(texts, "texts")?;
+    let items = arguments::items(texts, "texts", "texts")?;
     let texts = Texts::of(&items, errors)?;
     let (threads, texts) = (texts.threads(num_threads)?, texts.strs());
     run(py, threads.as_ref(), |pool, keep_going| encoding.0.count_batch(&texts, policy, pool, keep_going))
@@ -136,15 +135,15 @@ pub(crate) fn count_one(
     done.map_err(from_encode)
 }
 
-pub(crate) fn added_lists(
+pub(crate) fn added_lists<'py>(
     encoding: &PyEncoding,
-    py: Python<'_>,
-    texts: Any<'_, '_>,
+    py: Python<'py>,
+    texts: Any<'_, 'py>,
     added: &PyAddedTokens,
     style: Style,
-    num_threads: Option<i64>,
-) -> PyResult<Vec<Vec<TokenId>>> {
-    let items = arguments::items(texts, "texts")?;
+    num_threads: Option<Any<'_, '_>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let items = arguments::items(texts, "texts", "texts")?;
     let texts = Texts::of(&items, "strict")?;
     let (threads, texts) = (texts.threads(num_threads)?, texts.strs());
     let encode = |text: &str, keep_going: &dyn Fn() -> bool| {
@@ -157,7 +156,13 @@ pub(crate) fn added_lists(
             threads.pool().install(|| texts.par_iter().map(encode).collect())
         })?,
     };
-    done.map_err(|stop| from_encode(stop.into()))
+    let rows = done.map_err(|stop| from_encode(stop.into()))?;
+    let mut row_splits = vec![0];
+    row_splits.extend(rows.iter().scan(0, |total, row| {
+        *total += row.len() as i64;
+        Some(*total)
+    }));
+    encoding.2.rows(py, &rows.concat(), &row_splits, encoding.0.n_vocab())
 }
 
 /// Bytes as text; `errors` is what bytes.decode takes.
@@ -176,13 +181,22 @@ pub(crate) fn decoded<'py>(
     py: Python<'py>,
     batch: Any<'_, 'py>,
     errors: &str,
-    num_threads: Option<i64>,
+    num_threads: Option<Any<'_, '_>>,
 ) -> PyResult<Vec<Bound<'py, PyString>>> {
-    let rows = arguments::items(batch, "batch")?;
+    let rows = arguments::items(batch, "batch", "lists of ids")?;
+    let mut unchecked = 0;
     let rows: Vec<Vec<TokenId>> = rows
         .iter()
         .enumerate()
-        .map(|(row, ids)| arguments::ids(ids, encoding.0.n_vocab()).map_err(|error| in_row(py, row, error)))
+        .map(|(row, ids)| {
+            let ids = arguments::ids(ids, encoding.0.n_vocab()).map_err(|error| in_row(py, row, error))?;
+            unchecked += ids.len() + 16;
+            if unchecked > CHECK_EVERY / 4 {
+                py.check_signals()?;
+                unchecked = 0;
+            }
+            Ok(ids)
+        })
         .collect::<PyResult<_>>()?;
     let threads = threads_for(num_threads, rows.iter().map(|ids| ids.len() * 4).sum())?;
     let decode = |ids: &Vec<TokenId>| encoding.0.decode_bytes(ids);
@@ -193,8 +207,20 @@ pub(crate) fn decoded<'py>(
     let text = |(row, bytes): (usize, Result<Vec<u8>, _>)| {
         bytes.map_err(from_decode).and_then(|bytes| text_of(py, &bytes, errors)).map_err(|error| in_row(py, row, error))
     };
-    bytes.into_iter().enumerate().map(text).collect()
+    let mut unchecked = 0;
+    let checked = bytes.into_iter().enumerate().map(|(row, bytes)| {
+        unchecked += bytes.as_ref().map_or(0, Vec::len) + 64;
+        if unchecked > CHECK_EVERY {
+            py.check_signals()?;
+            unchecked = 0;
+        }
+        text((row, bytes))
+    });
+    checked.collect()
 }
+
+/// Signals are looked at once in this many decoded bytes.
+const CHECK_EVERY: usize = 1 << 22;
 
 /// The same error, saying which row of the batch it is about. UnicodeDecodeError stays as it is: it carries its bytes.
 fn in_row(py: Python<'_>, row: usize, error: PyErr) -> PyErr {
@@ -213,7 +239,13 @@ pub(crate) fn decoded_ragged<'py>(
 ) -> PyResult<Vec<Bound<'py, PyString>>> {
     let ids = arguments::ids(ids, encoding.0.n_vocab())?;
     let listed = if row_splits.hasattr("tolist")? { row_splits.call_method0("tolist")? } else { row_splits.clone() };
-    let splits: Vec<i64> = listed.extract()?;
+    let splits: Vec<i64> = listed.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(py) {
+            return PyValueError::new_err("row_splits holds a number past 64 bits; pass it as encode_ragged gave it");
+        }
+        let found = row_splits.get_type();
+        PyTypeError::new_err(format!("row_splits must be a list or array of 64-bit integers, not this {found}"))
+    })?;
     let bad =
         |message: String| Err(PyValueError::new_err(format!("row_splits {message}; pass it as encode_ragged gave it")));
     if splits.first() != Some(&0) {

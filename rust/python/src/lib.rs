@@ -6,6 +6,7 @@ mod batch;
 mod encoding;
 mod errors;
 mod interrupt;
+mod lists;
 mod load;
 mod pool;
 mod stream;

@@ -4,50 +4,65 @@ use std::path::Path;
 
 use gpt2tok_core::load::{self, Options, SpecialId, SpelledMerge};
 use gpt2tok_core::{Definition, Encoding, TokenId};
-use pyo3::exceptions::{PyOSError, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
 
+use crate::arguments;
 use crate::encoding::PyEncoding;
 use crate::errors::{VocabError, from_vocab};
 
 /// A vocabulary file larger than this is another kind of file.
-const LARGEST_FILE: u64 = 1 << 30;
+const LARGEST_FILE: usize = 1 << 30;
 
-pub(crate) fn read(path: &Path) -> PyResult<Vec<u8>> {
-    let size = std::fs::metadata(path).map_err(|error| os_error(&error, path))?.len();
-    if size > LARGEST_FILE {
-        let message = format!(
-            "{} has {size} bytes; vocabulary files are at most {LARGEST_FILE} bytes. Is this the right file?",
-            path.display()
-        );
-        return Err(VocabError::new_err(message));
+/// A file and what is in it.
+pub(crate) struct File {
+    path: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl File {
+    /// Reads through Python's own `open`, so that paths, errors and Ctrl-C are what its users know. Devices and pipes
+    /// are read too, but never past the limit.
+    pub(crate) fn read(path: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = path.py();
+        let name: String = py.import("os")?.call_method1("fsdecode", (path,))?.extract()?;
+        let file = py.import("builtins")?.call_method1("open", (&name, "rb"))?;
+        let read = size_of(&file).and_then(|size| match size {
+            size if size > LARGEST_FILE => Ok((size, None)),
+            _ => file.call_method1("read", (LARGEST_FILE + 1,)).map(|bytes| (0, Some(bytes))),
+        });
+        file.call_method0("close")?;
+        let (size, bytes) = read?;
+        let bytes = bytes.map(|bytes| bytes.cast_into::<PyBytes>()).transpose()?;
+        let bytes = bytes.as_ref().map_or(&[][..], |bytes| bytes.as_bytes());
+        let size = size.max(bytes.len());
+        if size > LARGEST_FILE {
+            let message = format!(
+                "{name} has {size} bytes; vocabulary files have at most {LARGEST_FILE} bytes. Is this the right file?"
+            );
+            return Err(VocabError::new_err(message));
+        }
+        let bytes = bytes.to_vec();
+        Ok(File { path: name, bytes })
     }
-    std::fs::read(path).map_err(|error| os_error(&error, path))
-}
 
-/// The OSError subclass that Python itself would raise, with the file name in its place.
-fn os_error(error: &std::io::Error, path: &Path) -> PyErr {
-    match error.raw_os_error() {
-        Some(code) => Python::attach(|py| {
-            let strerror = py.import("os").and_then(|os| os.call_method1("strerror", (code,)));
-            match strerror.and_then(|message| message.extract::<String>()) {
-                Ok(message) => PyOSError::new_err((code, message, path.display().to_string())),
-                Err(other) => other,
-            }
-        }),
-        None => PyOSError::new_err(format!("{}: {error}", path.display())),
+    /// The name of an encoding that was not given one.
+    pub(crate) fn stem(&self) -> String {
+        let stem = Path::new(&self.path).file_stem();
+        stem.map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+    }
+
+    /// An error about what is in the file, with its name.
+    pub(crate) fn error(&self, error: &gpt2tok_core::VocabError) -> PyErr {
+        VocabError::new_err(format!("{}: {error}", self.path))
     }
 }
 
-/// Adds the file's name to an error about what is in it.
-pub(crate) fn in_file(path: &Path) -> impl Fn(gpt2tok_core::VocabError) -> PyErr + '_ {
-    move |error| VocabError::new_err(format!("{}: {error}", path.display()))
-}
-
-/// The name of an encoding that was not given one: that of the file's folder or of the file.
-pub(crate) fn name_of(path: &Path) -> String {
-    path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+/// What the system says of an open file's size; 0 for devices and pipes.
+fn size_of(file: &Bound<'_, PyAny>) -> PyResult<usize> {
+    let number = file.call_method0("fileno")?;
+    file.py().import("os")?.call_method1("fstat", (number,))?.getattr("st_size")?.extract()
 }
 
 /// `None`, a collection of names, or a mapping from name to id.
@@ -55,51 +70,65 @@ pub(crate) fn special_tokens(value: Option<&Bound<'_, PyAny>>) -> PyResult<Optio
     let Some(value) = value else {
         return Ok(None);
     };
-    if value.is_instance_of::<PyString>() {
-        return Err(PyTypeError::new_err("special_tokens must be a collection of names or a dict, not one str"));
-    }
     if value.hasattr("items")? {
-        let given = mapping(value)?;
+        let given = mapping(value, "special_tokens")?;
         return Ok(Some(given.into_iter().map(|(name, id)| (name, SpecialId::Given(id))).collect()));
     }
-    let names = value.try_iter()?.map(|name| Ok((name?.extract::<String>()?, SpecialId::InVocabulary)));
+    let wrong = || PyTypeError::new_err("special_tokens must be a collection of str, or a dict from str to id");
+    if value.is_instance_of::<PyString>() {
+        return Err(wrong());
+    }
+    let names = value.try_iter().map_err(|_| wrong())?;
+    let names = names.map(|name| Ok((arguments::name(&name?, &"a special token")?, SpecialId::InVocabulary)));
     names.collect::<PyResult<Vec<_>>>().map(Some)
 }
 
-/// A mapping from token to id.
-pub(crate) fn mapping(value: &Bound<'_, PyAny>) -> PyResult<Vec<(String, TokenId)>> {
-    let entry = |token: String, id: Bound<'_, PyAny>| match id.extract::<i64>() {
-        Ok(id) => match TokenId::try_from(id) {
+/// A mapping from token to id. `what` names the argument in messages.
+pub(crate) fn mapping(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<(String, TokenId)>> {
+    let wrong = || match value.get_type().name() {
+        Ok(found) => PyTypeError::new_err(format!("{what} must be a dict from str to id, not {found}")),
+        Err(error) => error,
+    };
+    let entry = |token: Bound<'_, PyAny>, id: Bound<'_, PyAny>| {
+        let token = arguments::name(&token, &format_args!("a key of {what}"))?;
+        let number = id
+            .cast::<PyInt>()
+            .map_err(|_| PyTypeError::new_err(format!("{what} must map str to int; it maps {token:?} to {id:?}")))?;
+        match number.extract::<TokenId>() {
             Ok(id) => Ok((token, id)),
-            Err(_) => Err(from_vocab(gpt2tok_core::VocabError::IdOutOfRange { token, id: i128::from(id) })),
-        },
-        Err(error) => Err(error),
+            Err(_) => Err(from_vocab(gpt2tok_core::VocabError::IdOutOfRange { token, id: number.to_string() })),
+        }
     };
     if let Ok(dict) = value.cast::<PyDict>() {
-        return dict.iter().map(|(token, id)| entry(token.extract()?, id)).collect();
+        return dict.iter().map(|(token, id)| entry(token, id)).collect();
+    }
+    if !value.hasattr("items")? {
+        return Err(wrong());
     }
     let items = value.call_method0("items")?;
     items
         .try_iter()?
         .map(|item| {
-            let (token, id): (String, Bound<'_, PyAny>) = item?.extract()?;
+            let (token, id) = item?.extract().map_err(|_| wrong())?;
             entry(token, id)
         })
         .collect()
 }
 
 pub(crate) fn from_files(
-    vocab_file: &Path,
-    merges_file: &Path,
+    vocab_file: &Bound<'_, PyAny>,
+    merges_file: &Bound<'_, PyAny>,
     special: Option<&Bound<'_, PyAny>>,
     unk_token: Option<String>,
     name: Option<String>,
 ) -> PyResult<Encoding> {
-    let vocab = load::parse_vocab(&read(vocab_file)?).map_err(in_file(vocab_file))?;
-    let merges = load::parse_merges(&read(merges_file)?).map_err(in_file(merges_file))?;
-    let name = name.unwrap_or_else(|| name_of(vocab_file));
-    let options = Options { name, special: special_tokens(special)?, unk_token };
-    load::from_parts(&vocab, &merges, options).map_err(from_vocab)
+    let special = special_tokens(special)?;
+    let (vocab, merges) = (File::read(vocab_file)?, File::read(merges_file)?);
+    let entries = load::parse_vocab(&vocab.bytes).map_err(|error| vocab.error(&error))?;
+    let pairs = load::parse_merges(&merges.bytes).map_err(|error| merges.error(&error))?;
+    let options = Options { name: name.unwrap_or_else(|| vocab.stem()), special, unk_token };
+    load::from_parts(&entries, &pairs, options)
+        .map_err(|error| VocabError::new_err(format!("{} with {}: {error}", vocab.path, merges.path)))
 }
 
 pub(crate) fn from_vocab_and_merges(
@@ -109,12 +138,19 @@ pub(crate) fn from_vocab_and_merges(
     unk_token: Option<String>,
     name: Option<String>,
 ) -> PyResult<Encoding> {
-    let vocab = mapping(vocab)?;
+    let vocab = mapping(vocab, "vocab")?;
     let merge = |(place, pair): (usize, PyResult<Bound<'_, PyAny>>)| {
-        let (left, right) = pair?.extract::<(String, String)>()?;
+        let pair = pair?;
+        let wrong =
+            || PyTypeError::new_err(format!("merges[{place}] must be a pair of str, as ('a', 'b'), not {pair:?}"));
+        let (left, right) = pair.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>().map_err(|_| wrong())?;
+        let part = |part: Bound<'_, PyString>| arguments::name(&part, &format_args!("merges[{place}]"));
+        let (left, right) = (part(left)?, part(right)?);
         Ok(SpelledMerge { line: place + 1, left, right })
     };
-    let merges: Vec<SpelledMerge> = merges.try_iter()?.enumerate().map(merge).collect::<PyResult<_>>()?;
+    let wrong = |_| PyTypeError::new_err("merges must be a list of pairs of str, in rank order");
+    let merges: Vec<SpelledMerge> =
+        merges.try_iter().map_err(wrong)?.enumerate().map(merge).collect::<PyResult<_>>()?;
     let options = Options { name: name.unwrap_or_default(), special: special_tokens(special)?, unk_token };
     load::from_parts(&vocab, &merges, options).map_err(from_vocab)
 }

@@ -8,8 +8,9 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 struct Pool {
     process: u32,
@@ -36,13 +37,18 @@ const MOST_THREADS: usize = 256;
 const WORTH_THREADS: usize = 1 << 18;
 
 /// The pool for a batch of `bytes`; `None` means the calling thread alone.
-pub(crate) fn threads_for(num_threads: Option<i64>, bytes: usize) -> PyResult<Option<Threads>> {
+pub(crate) fn threads_for(num_threads: Option<&Bound<'_, PyAny>>, bytes: usize) -> PyResult<Option<Threads>> {
     let wanted = match num_threads {
-        Some(number) if number < 1 => {
-            let message = format!("num_threads must be at least 1, not {number}; leave it out to use every core");
-            return Err(PyValueError::new_err(message));
+        Some(number) => {
+            let number = number.cast::<PyInt>().map_err(|_| {
+                PyTypeError::new_err(format!("num_threads must be int or None, not {}", number.get_type()))
+            })?;
+            if number.lt(1)? {
+                let message = format!("num_threads must be at least 1, not {number}; leave it out to use every core");
+                return Err(PyValueError::new_err(message));
+            }
+            number.extract().unwrap_or(MOST_THREADS).min(MOST_THREADS)
         }
-        Some(number) => usize::try_from(number).unwrap_or(MOST_THREADS).min(MOST_THREADS),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
     if wanted == 1 || bytes < WORTH_THREADS {

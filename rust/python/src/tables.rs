@@ -21,7 +21,7 @@ pub(crate) fn gpt2_vocabulary(py: Python<'_>) -> PyResult<(Bound<'_, PyDict>, Sp
     }
     let spelled = |id| alphabet::spell(gpt2.token_bytes(id).unwrap_or_default());
     let merges = gpt2.merges().unwrap_or_default();
-    Ok((vocab, merges.iter().map(|&(left, right)| (spelled(left), spelled(right))).collect()))
+    Ok((vocab, merges.iter().map(|&(left, right, _)| (spelled(left), spelled(right))).collect()))
 }
 
 /// The code points of "letter" (\p{L}), "number" (\p{N}) or "space" (White_Space), as inclusive ranges in order.

@@ -46,9 +46,10 @@ impl Linear {
             if let Some(prefix) = trie.longest(&bytes[..bytes.len() - 1]) {
                 shorter[symbol.place()] = prefix.0;
             }
-            if !symbol.is_byte() {
-                halves[symbol.place()] = halves_of(symbols, pairs, &trie, symbol);
-            }
+        }
+        // A proper vocabulary has exactly one pair for each product.
+        for (pair, step) in pairs.iter() {
+            halves[step.product().place()] = pair;
         }
         let lengths = symbols.all().map(|symbol| symbols.bytes(symbol).len() as u32).collect();
         Linear { lengths, halves, shorter, trie }
@@ -138,15 +139,6 @@ fn rank_of(product: Symbol) -> Rank {
     Rank(product.0 - 256)
 }
 
-/// The pair of symbols that merges into `product`. A proper vocabulary has exactly one.
-fn halves_of(symbols: &Symbols, pairs: &Pairs, trie: &Trie, product: Symbol) -> (Symbol, Symbol) {
-    let bytes = symbols.bytes(product);
-    (1..bytes.len())
-        .filter_map(|cut| Some((trie.exact(&bytes[..cut])?, trie.exact(&bytes[cut..])?)))
-        .find(|&(left, right)| pairs.get(left, right) != Step::NONE)
-        .unwrap_or((Symbol(0), Symbol(0)))
-}
-
 /// A trie over tokens whose edges are one hash table: (node, byte) to node.
 #[derive(Debug)]
 struct Trie {
@@ -204,17 +196,5 @@ impl Trie {
             }
         }
         (found != NONE).then_some(Symbol(found))
-    }
-
-    fn exact(&self, bytes: &[u8]) -> Option<Symbol> {
-        let mut node = 0;
-        for &byte in bytes {
-            node = self.edges[self.place(node, byte)].1;
-            if node == NONE {
-                return None;
-            }
-        }
-        let token = self.tokens[node as usize];
-        (token != NONE).then_some(Symbol(token))
     }
 }

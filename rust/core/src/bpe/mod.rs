@@ -57,6 +57,24 @@ impl Sink for Vec<TokenId> {
 pub struct Scratch {
     linear: linear::Scratch,
     heap: heap::Scratch,
+    /// Bytes encoded since `keep_going` was last asked.
+    unasked: usize,
+}
+
+/// `keep_going` is asked about once in this many bytes of text.
+const ASK_EVERY: usize = 1 << 18;
+
+impl Scratch {
+    /// Notes `bytes` of work and asks `keep_going` when enough has come together.
+    #[inline]
+    pub(crate) fn worked(&mut self, bytes: usize, keep_going: &dyn Fn() -> bool) -> Result<(), Interrupted> {
+        self.unasked += bytes;
+        if self.unasked < ASK_EVERY {
+            return Ok(());
+        }
+        self.unasked = 0;
+        if keep_going() { Ok(()) } else { Err(Interrupted) }
+    }
 }
 
 /// Methods of merging a segment, for tests and benchmarks that compare them.
@@ -143,6 +161,23 @@ impl Bpe {
         self.proper
     }
 
+    /// What the linear method needs, made when a long segment first asks for it.
+    ///
+    /// Two threads may both make it. Neither waits for the other: a fork while one of them works would leave the
+    /// child waiting for a thread that it does not have.
+    fn linear(&self) -> &Linear {
+        if let Some(linear) = self.linear.get() {
+            return linear;
+        }
+        let made = Linear::new(&self.symbols, &self.pairs);
+        self.linear.get_or_init(|| made)
+    }
+
+    /// The ids of all symbols: the bytes and the products of merges.
+    pub(crate) fn ids(&self) -> &[TokenId] {
+        &self.ids
+    }
+
     /// The id of a symbol.
     pub(crate) fn id(&self, symbol: Symbol) -> TokenId {
         self.ids[symbol.place()]
@@ -188,6 +223,9 @@ impl Bpe {
         for at in start + 1..end {
             let right = text[at];
             if !self.joins.contains(left, right) {
+                if end - start > ASK_EVERY {
+                    scratch.worked(at - from, keep_going)?;
+                }
                 self.encode_segment(text, from, at, self.whole_is_merged, scratch, sink, keep_going)?;
                 from = at;
             }
@@ -225,8 +263,7 @@ impl Bpe {
             return Ok(());
         }
         if self.proper {
-            let linear = self.linear.get_or_init(|| Linear::new(&self.symbols, &self.pairs));
-            return linear.merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
+            return self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
         }
         heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, keep_going)
     }
@@ -236,24 +273,22 @@ impl Bpe {
         let mut ids = Vec::new();
         let mut emit = |symbol: Symbol| ids.push(self.ids[symbol.place()]);
         let go_on = || true;
-        let done =
-            match method {
-                Method::Naive => {
-                    naive::merge(self, segment, &mut emit);
-                    Ok(())
-                }
-                Method::Short => {
-                    short::merge(self, segment, &mut scratch.heap, &mut emit);
-                    Ok(())
-                }
-                Method::Linear if self.proper => self
-                    .linear
-                    .get_or_init(|| Linear::new(&self.symbols, &self.pairs))
-                    .merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on),
-                Method::Heap | Method::Linear => {
-                    heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
-                }
-            };
+        let done = match method {
+            Method::Naive => {
+                naive::merge(self, segment, &mut emit);
+                Ok(())
+            }
+            Method::Short => {
+                short::merge(self, segment, &mut scratch.heap, &mut emit);
+                Ok(())
+            }
+            Method::Linear if self.proper => {
+                self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on)
+            }
+            Method::Heap | Method::Linear => {
+                heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
+            }
+        };
         debug_assert_eq!(done, Ok(()));
         ids
     }

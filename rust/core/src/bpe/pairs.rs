@@ -76,6 +76,12 @@ impl Pairs {
         self.slots[self.place(pair, hash)].step
     }
 
+    /// Every pair and the step that merges it, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = ((Symbol, Symbol), Step)> {
+        let used = self.slots.iter().filter(|slot| slot.pair != EMPTY);
+        used.map(|slot| ((Symbol((slot.pair >> 32) as u32), Symbol(slot.pair as u32)), slot.step))
+    }
+
     /// The bit that stands for a hash, from hash bits that do not choose the slot.
     #[inline]
     fn bit(&self, hash: u64) -> (usize, u64) {

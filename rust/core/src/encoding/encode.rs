@@ -16,8 +16,8 @@ pub enum EncodeError {
     Interrupted(#[from] Interrupted),
 }
 
-/// `keep_going` is asked about once in this many bytes of text (and as often inside one long pretoken).
-const CHECK_EVERY: usize = 1 << 18;
+/// Work is noted after this many bytes of text (and as often inside one long pretoken).
+const PORTION: usize = 1 << 16;
 
 impl Encoding {
     /// The ids of `text`, special tokens treated as ordinary text.
@@ -73,7 +73,10 @@ impl Encoding {
         for part in policy.parts(text) {
             match part {
                 Part::Ordinary(text) => self.encode_ordinary_into(text, scratch, sink, keep_going)?,
-                Part::Special(_, id) => sink.push(id),
+                Part::Special(text, id) => {
+                    sink.push(id);
+                    scratch.worked(text.len(), keep_going)?;
+                }
             }
         }
         Ok(())
@@ -93,15 +96,14 @@ impl Encoding {
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
-            let check = bytes.len().min(at.saturating_add(CHECK_EVERY));
-            while at < check {
+            let from = at;
+            let pause = bytes.len().min(at.saturating_add(PORTION));
+            while at < pause {
                 let end = end_of_pretoken(bytes, at);
                 self.bpe().encode_pretoken(bytes, at, end, scratch, sink, keep_going)?;
                 at = end;
             }
-            if at < bytes.len() && !keep_going() {
-                return Err(Interrupted);
-            }
+            scratch.worked(at - from, keep_going)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ mod encode;
 
 use std::sync::OnceLock;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::bpe::{Bpe, Method, Scratch, TokenId};
 use crate::special::SpecialTokens;
@@ -27,7 +27,7 @@ pub struct Encoding {
     bpe: Bpe,
     table: Table,
     special: SpecialTokens,
-    merges: Option<Vec<(TokenId, TokenId)>>,
+    merges: Option<Vec<(TokenId, TokenId, TokenId)>>,
     unknown: Option<TokenId>,
     whole_pretokens_first: bool,
     merges_by_token: bool,
@@ -96,9 +96,10 @@ impl Encoding {
         self.unknown
     }
 
-    /// The merges in rank order as ids, if a merge list says all (tiktoken vocabularies may have none).
+    /// The merges in rank order as the ids of left part, right part and product, if a merge list says all (tiktoken
+    /// vocabularies may have none).
     #[must_use]
-    pub fn merges(&self) -> Option<&[(TokenId, TokenId)]> {
+    pub fn merges(&self) -> Option<&[(TokenId, TokenId, TokenId)]> {
         self.merges.as_deref()
     }
 
@@ -115,41 +116,43 @@ impl Encoding {
         self.bpe.is_proper()
     }
 
-    /// The base vocabulary by id, special tokens left out.
+    /// The base vocabulary by id. Special tokens are left out, unless they are a byte or the product of a merge.
     pub fn tokens(&self) -> impl Iterator<Item = (TokenId, &[u8])> {
-        self.table.iter().filter(|(id, _)| self.special.tokens().iter().all(|(_, special)| special != id))
+        let merging: FxHashSet<TokenId> = self.bpe.ids().iter().copied().collect();
+        let special: FxHashSet<TokenId> = self.special.tokens().iter().map(|&(_, id)| id).collect();
+        self.table.iter().filter(move |(id, _)| !special.contains(id) || merging.contains(id))
     }
 
     /// The definition that [`Encoding::new`] would make this encoding from.
     #[must_use]
     pub fn definition(&self) -> Definition {
-        let tokens: Vec<(Vec<u8>, TokenId)> = self.tokens().map(|(id, bytes)| (bytes.to_vec(), id)).collect();
-        let by_bytes: FxHashMap<&[u8], TokenId> = tokens.iter().rev().map(|(bytes, id)| (&bytes[..], *id)).collect();
-        let merges = if self.merges_by_token { None } else { self.merges.as_deref() };
-        let merges = merges.unwrap_or_default().iter().filter_map(|&(left, right)| {
-            let product = [self.table.get(left)?, self.table.get(right)?].concat();
-            Some((left, right, *by_bytes.get(&product[..])?))
-        });
         Definition {
             name: self.name.clone(),
-            merges: merges.collect(),
+            tokens: self.tokens().map(|(id, bytes)| (bytes.to_vec(), id)).collect(),
+            merges: if self.merges_by_token { Vec::new() } else { self.merges.clone().unwrap_or_default() },
             special: self.special.tokens().to_vec(),
             unknown: self.unknown,
             whole_pretokens_first: self.whole_pretokens_first,
             merges_by_token: self.merges_by_token,
-            tokens,
         }
     }
 
-    /// The id of the token that is exactly these bytes, special tokens included.
+    /// The id of the token that is exactly these bytes; a special token's if no other is.
     #[must_use]
     pub fn single_token(&self, bytes: &[u8]) -> Option<TokenId> {
-        let by_bytes = self.by_bytes.get_or_init(|| {
-            // Where two ids share bytes the smaller one counts, except that special tokens come first.
-            let ordinary = self.table.iter().collect::<Vec<_>>().into_iter().rev();
-            let special = self.special.tokens().iter().map(|(name, id)| (*id, name.as_bytes()));
-            ordinary.chain(special).map(|(id, bytes)| (Box::from(bytes), id)).collect()
-        });
+        let by_bytes = match self.by_bytes.get() {
+            Some(by_bytes) => by_bytes,
+            None => {
+                // Made before it is set, so that nobody waits for a thread that a fork left behind. Of two ids with
+                // the same bytes the one that encoding gives counts, then the smaller.
+                let special = self.special.tokens().iter().map(|(name, id)| (*id, name.as_bytes()));
+                let listed: Vec<(TokenId, &[u8])> = self.tokens().collect();
+                let merging = self.bpe.ids().iter().filter_map(|&id| Some((id, self.table.get(id)?)));
+                let made = special.chain(listed.into_iter().rev()).chain(merging);
+                let made = made.map(|(id, bytes)| (Box::from(bytes), id)).collect();
+                self.by_bytes.get_or_init(|| made)
+            }
+        };
         by_bytes.get(bytes).copied()
     }
 

@@ -85,7 +85,7 @@ pub(super) fn json_error(what: &'static str, error: &serde_json::Error) -> Vocab
 pub(super) fn checked_id((token, id): (String, i128)) -> Result<(String, TokenId), VocabError> {
     match TokenId::try_from(id) {
         Ok(small) => Ok((token, small)),
-        Err(_) => Err(VocabError::IdOutOfRange { token, id }),
+        Err(_) => Err(VocabError::IdOutOfRange { token, id: id.to_string() }),
     }
 }
 

@@ -6,7 +6,7 @@ mod files;
 mod tiktoken;
 mod tokenizer_json;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::bpe::TokenId;
 use crate::vocab::{Definition, VocabError, alphabet};
@@ -55,12 +55,6 @@ fn resolve(
             return Err(VocabError::DuplicateId { id: *id, first: first.to_owned(), second: token.clone() });
         }
     }
-    let is_special: FxHashMap<&str, ()> = special.iter().map(|(token, _)| (token.as_str(), ())).collect();
-    definition.tokens = vocab
-        .iter()
-        .filter(|(token, _)| !is_special.contains_key(token.as_str()))
-        .map(|(token, id)| (alphabet::unspell(token).unwrap_or_else(|| token.as_bytes().to_vec()), *id))
-        .collect();
     let mut lines: FxHashMap<(TokenId, TokenId), usize> = FxHashMap::default();
     let mut joined = String::new();
     for SpelledMerge { line, left, right } in merges {
@@ -78,5 +72,21 @@ fn resolve(
         }
         definition.merges.push((left_id, right_id, product));
     }
+    // A special token is no token of the base vocabulary, unless it is a byte or a merge makes it.
+    let products: FxHashSet<TokenId> = definition.merges.iter().map(|&(_, _, product)| product).collect();
+    let special: FxHashSet<(&str, TokenId)> = special.iter().map(|(token, id)| (token.as_str(), *id)).collect();
+    let only_special = |token: &str, id: TokenId, bytes: Option<&Vec<u8>>| {
+        special.contains(&(token, id)) && !products.contains(&id) && bytes.is_none_or(|bytes| bytes.len() != 1)
+    };
+    // Spellings outside the alphabet come last: where one has the bytes of another token, it is not that token.
+    let mut others = Vec::new();
+    for (token, id) in vocab {
+        match alphabet::unspell(token) {
+            bytes if only_special(token, *id, bytes.as_ref()) => {}
+            Some(bytes) => definition.tokens.push((bytes, *id)),
+            None => others.push((token.as_bytes().to_vec(), *id)),
+        }
+    }
+    definition.tokens.append(&mut others);
     Ok(())
 }

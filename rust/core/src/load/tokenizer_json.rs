@@ -41,6 +41,8 @@ struct Model {
     #[serde(default)]
     byte_fallback: bool,
     #[serde(default)]
+    fuse_unk: bool,
+    #[serde(default)]
     ignore_merges: bool,
     vocab: Vocab,
     merges: Vec<Merge>,
@@ -95,7 +97,12 @@ pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, Vocab
     let mut definition = Definition { name, unknown, whole_pretokens_first, ..Definition::default() };
     resolve(&mut definition, &vocab, &merges, &special)?;
     definition.special = special;
-    Encoding::new(definition)
+    let encoding = Encoding::new(definition)?;
+    if file.model.fuse_unk && encoding.unknown().is_some() {
+        let (path, wanted) = ("model.fuse_unk", "false, or a vocabulary with all 256 bytes");
+        return Err(VocabError::Unsupported { path, found: "true".to_owned(), wanted });
+    }
+    Ok(encoding)
 }
 
 fn check_kind(file: &File) -> Result<(), VocabError> {
@@ -120,6 +127,11 @@ fn check_kind(file: &File) -> Result<(), VocabError> {
     }
     if !file.normalizer.is_null() {
         return refuse("normalizer", shown(&file.normalizer), "null");
+    }
+    let prefix = only_pre_tokenizer(&file.pre_tokenizer).and_then(|byte_level| byte_level.get("add_prefix_space"));
+    if prefix == Some(&Value::Bool(true)) {
+        let wanted = "false (GPT2TokenizerFast(tokenizer_file=...) takes such a file and adds the space)";
+        return refuse("pre_tokenizer.add_prefix_space", "true".to_owned(), wanted);
     }
     match only_pre_tokenizer(&file.pre_tokenizer) {
         Some(byte_level) if byte_level.get("use_regex") != Some(&Value::Bool(false)) => Ok(()),

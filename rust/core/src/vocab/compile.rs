@@ -9,8 +9,9 @@ use crate::bpe::{Bpe, Lookups, Merge, Rank, Scratch, Symbol, Symbols, TokenId};
 pub(crate) struct Compiled {
     pub bpe: Bpe,
     pub table: Table,
-    /// In rank order, as ids; `None` where the vocabulary has no merge list that says the same (see `by_token`).
-    pub merges: Option<Vec<(TokenId, TokenId)>>,
+    /// In rank order, as the ids of left part, right part and product; `None` where the vocabulary has no merge list
+    /// that says the same (see `by_token`).
+    pub merges: Option<Vec<(TokenId, TokenId, TokenId)>>,
     /// The id of missing bytes, if any byte is missing.
     pub unknown: Option<TokenId>,
 }
@@ -33,7 +34,7 @@ pub(crate) fn gpt2() -> Compiled {
         let (left, right) = (u16::from_le_bytes([pair[0], pair[1]]), u16::from_le_bytes([pair[2], pair[3]]));
         let product = symbols.push_joined(symbol_of(left), symbol_of(right));
         merges.push(Merge { left: symbol_of(left), right: symbol_of(right), product, rank: Rank(rank as u32) });
-        pairs.push((TokenId::from(left), TokenId::from(right)));
+        pairs.push((TokenId::from(left), TokenId::from(right), product.0));
     }
     let mut ids: Vec<TokenId> = (0..symbols.len() as u32).collect();
     let mut table = Table::with_capacity(symbols.len() + 1, 1 << 19);
@@ -55,11 +56,19 @@ pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
     if definition.merges_by_token {
         return Ok(Compiled { unknown, ..by_token(definition, table, &byte_ids) });
     }
+    if let Some(id) = unknown
+        && let Some(place) = definition.merges.iter().position(|merge| [merge.0, merge.1, merge.2].contains(&id))
+    {
+        let token = alphabet::spell(table.get(id).unwrap_or_default());
+        return Err(VocabError::UnkMerges { token, line: place + 1 });
+    }
     let mut symbols = Symbols::of_bytes(definition.merges.len());
     let mut ids = byte_ids.to_vec();
     let mut numbered: FxHashMap<TokenId, Symbol> = FxHashMap::default();
     for (token, id) in &definition.tokens {
-        if let [byte] = token[..] {
+        if let [byte] = token[..]
+            && byte_ids[usize::from(byte)] == *id
+        {
             numbered.insert(*id, Symbol::of_byte(byte));
         }
     }
@@ -87,8 +96,7 @@ pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
         .collect();
     let lookups = Lookups { forced: forced(definition), trusted: false };
     let bpe = Bpe::new(symbols, ids.into_boxed_slice(), &merges, &lookups);
-    let merges = definition.merges.iter().map(|&(left, right, _)| (left, right)).collect();
-    Ok(Compiled { bpe, table, merges: Some(merges), unknown })
+    Ok(Compiled { bpe, table, merges: Some(definition.merges.clone()), unknown })
 }
 
 fn forced(definition: &Definition) -> Vec<(&[u8], TokenId)> {
@@ -149,13 +157,14 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
         return Compiled { bpe: Bpe::new(symbols, ids, &every_pair, &lookups), table, merges: None, unknown: None };
     }
     let id = |symbol: Symbol| bpe.id(symbol);
-    let merges = last_merges.iter().map(|merge| (id(merge.left), id(merge.right))).collect();
+    let merges = last_merges.iter().map(|merge| (id(merge.left), id(merge.right), id(merge.product))).collect();
     Compiled { merges: Some(merges), bpe, table, unknown: None }
 }
 
 fn checked_table(definition: &Definition) -> Result<Table, VocabError> {
     const TEXT_LIMIT: usize = 1 << 30;
-    const TOKEN_LIMIT: usize = 1 << 16;
+    // Under tiktoken's rule every split of a token is looked up, which is quadratic in its length.
+    let token_limit = if definition.merges_by_token { 1 << 11 } else { 1 << 13 };
     let spell = |token: &[u8]| alphabet::spell(token);
     let text: usize = definition.tokens.iter().map(|(token, _)| token.len()).sum();
     if text > TEXT_LIMIT {
@@ -164,22 +173,26 @@ fn checked_table(definition: &Definition) -> Result<Table, VocabError> {
     let mut table = Table::with_capacity(definition.tokens.len(), text);
     for (token, id) in &definition.tokens {
         if *id >= ID_LIMIT {
-            return Err(VocabError::IdOutOfRange { token: spell(token), id: i128::from(*id) });
+            return Err(VocabError::IdOutOfRange { token: spell(token), id: id.to_string() });
         }
         if token.is_empty() {
             return Err(VocabError::EmptyToken { id: *id });
         }
-        if token.len() > TOKEN_LIMIT {
-            return Err(VocabError::TokenTooLong { id: *id, bytes: token.len(), limit: TOKEN_LIMIT });
+        if token.len() > token_limit {
+            return Err(VocabError::TokenTooLong { id: *id, bytes: token.len(), limit: token_limit });
         }
         if let Some(other) = table.get(*id) {
             return Err(VocabError::DuplicateId { id: *id, first: spell(other), second: spell(token) });
         }
         table.insert(*id, token);
     }
+    let mut named: FxHashMap<&str, TokenId> = FxHashMap::default();
     for (token, id) in &definition.special {
+        if let Some(first) = named.insert(token, *id) {
+            return Err(VocabError::DuplicateToken { token: token.clone(), first, second: *id });
+        }
         if *id >= ID_LIMIT {
-            return Err(VocabError::IdOutOfRange { token: token.clone(), id: i128::from(*id) });
+            return Err(VocabError::IdOutOfRange { token: token.clone(), id: id.to_string() });
         }
         if token.is_empty() {
             return Err(VocabError::EmptySpecial);

@@ -27,7 +27,7 @@ pub enum VocabError {
     DuplicateId { id: TokenId, first: String, second: String },
 
     #[error("token {token:?} has id {id}, but ids must be whole numbers below {limit}; renumber the vocabulary", limit = ID_LIMIT)]
-    IdOutOfRange { token: String, id: i128 },
+    IdOutOfRange { token: String, id: String },
 
     #[error("the token with id {id} is empty; remove it")]
     EmptyToken { id: TokenId },
@@ -59,6 +59,9 @@ pub enum VocabError {
 
     #[error("unk_token {token:?} is not in the vocabulary; add it, or leave unk_token out if all 256 bytes are there")]
     UnknownUnk { token: String },
+
+    #[error("unk_token {token:?} also stands in merge {line}, so an unknown byte could merge; use a token of its own")]
+    UnkMerges { token: String, line: usize },
 
     #[error("the token with id {id} is {bytes} bytes long, more than the {limit} that a token may have; remove it")]
     TokenTooLong { id: TokenId, bytes: usize, limit: usize },

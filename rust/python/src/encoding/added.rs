@@ -3,6 +3,7 @@
 use gpt2tok_core::TokenId;
 use gpt2tok_core::offsets::Span;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::{Any, PyEncoding};
 use crate::added::{PyAddedTokens, style};
@@ -15,34 +16,35 @@ use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here, with_scratch};
 impl PyEncoding {
     /// The ids of text, added tokens found by Hugging Face's rules.
     #[pyo3(signature = (text, added, *, add_prefix_space, split_special_tokens))]
-    fn encode_added(
+    fn encode_added<'py>(
         &self,
-        py: Python<'_>,
-        text: Any<'_, '_>,
+        py: Python<'py>,
+        text: Any<'_, 'py>,
         added: &PyAddedTokens,
         add_prefix_space: bool,
         split_special_tokens: bool,
-    ) -> PyResult<Vec<TokenId>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         let text = arguments::text(text, OnInvalid::Raise, &"text")?;
         let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
         let encode = |keep_going: &KeepGoing<'_>| {
             with_scratch(|scratch| self.0.encode_added(text, &added.0, style, scratch, keep_going))
         };
         let done = if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
-        done.map_err(|stop| from_encode(stop.into()))
+        let ids = done.map_err(|stop| from_encode(stop.into()))?;
+        self.2.list(py, &ids, self.0.n_vocab())
     }
 
     /// The ids of each text, added tokens found by Hugging Face's rules.
     #[pyo3(signature = (texts, added, *, add_prefix_space, split_special_tokens, num_threads=None))]
-    fn encode_added_batch(
+    fn encode_added_batch<'py>(
         &self,
-        py: Python<'_>,
-        texts: Any<'_, '_>,
+        py: Python<'py>,
+        texts: Any<'_, 'py>,
         added: &PyAddedTokens,
         add_prefix_space: bool,
         split_special_tokens: bool,
-        num_threads: Option<i64>,
-    ) -> PyResult<Vec<Vec<TokenId>>> {
+        num_threads: Option<Any<'_, '_>>,
+    ) -> PyResult<Bound<'py, PyList>> {
         batch::added_lists(self, py, texts, added, style(add_prefix_space, split_special_tokens), num_threads)
     }
 

@@ -34,7 +34,7 @@ impl PyEncoding {
         py: Python<'py>,
         batch: Any<'_, 'py>,
         errors: &str,
-        num_threads: Option<i64>,
+        num_threads: Option<Any<'_, '_>>,
     ) -> PyResult<Vec<Bound<'py, PyString>>> {
         batch::decoded(self, py, batch, errors, num_threads)
     }

@@ -6,7 +6,7 @@ use gpt2tok_core::{EncodeError, TokenId};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::{PyImportError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::{Any, PyEncoding};
 use crate::arguments::{self, OnInvalid};
@@ -33,17 +33,27 @@ impl PyEncoding {
             if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
         done.map_err(from_encode)
     }
+
+    fn no_single_token(&self, text_or_bytes: Any<'_, '_>) -> PyErr {
+        let shown = text_or_bytes.repr().map_or_else(|_| "it".to_owned(), |shown| shown.to_string());
+        let name = self.0.name();
+        UnknownTokenError::new_err(format!(
+            "{shown} is not a single token of the encoding {name:?}; encode() splits it into several"
+        ))
+    }
 }
 
 #[pymethods]
 impl PyEncoding {
     /// The ids of text, special tokens treated as ordinary text.
     ///
-    /// errors: what to do with lone surrogates or invalid UTF-8: "strict" raises TokenizerError, "replace" puts U+FFFD.
+    /// errors: what to do with lone surrogates or invalid UTF-8: "strict" raises TokenizerError, "replace" puts U+FFFD
+    /// (offsets then refer to the text with U+FFFD in it).
     #[pyo3(signature = (text, *, errors="strict"))]
-    fn encode_ordinary(&self, py: Python<'_>, text: Any<'_, '_>, errors: &str) -> PyResult<Vec<TokenId>> {
+    fn encode_ordinary<'py>(&self, py: Python<'py>, text: Any<'_, 'py>, errors: &str) -> PyResult<Bound<'py, PyList>> {
         let text = arguments::text(text, OnInvalid::parse(errors)?, &"text")?;
-        self.encode_one(py, &text, &self.0.special().ignored())
+        let ids = self.encode_one(py, &text, &self.0.special().ignored())?;
+        self.2.list(py, &ids, self.0.n_vocab())
     }
 
     /// The ids of text under tiktoken's rules for special tokens.
@@ -51,41 +61,42 @@ impl PyEncoding {
     /// A special token in the text raises SpecialTokenError unless it is in allowed_special (then it becomes its id) or
     /// no longer in disallowed_special (then it is ordinary text).
     #[pyo3(signature = (text, *, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, allowed_special=(), disallowed_special='all', errors='strict')")]
-    fn encode(
+    fn encode<'py>(
         &self,
-        py: Python<'_>,
-        text: Any<'_, '_>,
-        allowed_special: Option<Any<'_, '_>>,
-        disallowed_special: Option<Any<'_, '_>>,
+        py: Python<'py>,
+        text: Any<'_, 'py>,
+        allowed_special: Option<Any<'_, 'py>>,
+        disallowed_special: Option<Any<'_, 'py>>,
         errors: &str,
-    ) -> PyResult<Vec<TokenId>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         let text = arguments::text(text, OnInvalid::parse(errors)?, &"text")?;
-        self.encode_one(py, &text, &self.policy(allowed_special, disallowed_special)?)
+        let ids = self.encode_one(py, &text, &self.policy(allowed_special, disallowed_special)?)?;
+        self.2.list(py, &ids, self.0.n_vocab())
     }
 
     /// As encode_batch, special tokens treated as ordinary text.
     #[pyo3(signature = (texts, *, num_threads=None, errors="strict"))]
-    fn encode_ordinary_batch(
+    fn encode_ordinary_batch<'py>(
         &self,
-        py: Python<'_>,
-        texts: Any<'_, '_>,
-        num_threads: Option<i64>,
+        py: Python<'py>,
+        texts: Any<'_, 'py>,
+        num_threads: Option<Any<'_, '_>>,
         errors: &str,
-    ) -> PyResult<Vec<Vec<TokenId>>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         batch::lists(self, py, texts, &self.0.special().ignored(), num_threads, errors)
     }
 
     /// The ids of each text. num_threads: how many threads work; by default all cores, when there is enough to do.
     #[pyo3(signature = (texts, *, num_threads=None, allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, texts, *, num_threads=None, allowed_special=(), disallowed_special='all', errors='strict')")]
-    fn encode_batch(
+    fn encode_batch<'py>(
         &self,
-        py: Python<'_>,
-        texts: Any<'_, '_>,
-        num_threads: Option<i64>,
+        py: Python<'py>,
+        texts: Any<'_, 'py>,
+        num_threads: Option<Any<'_, '_>>,
         allowed_special: Option<Any<'_, '_>>,
         disallowed_special: Option<Any<'_, '_>>,
         errors: &str,
-    ) -> PyResult<Vec<Vec<TokenId>>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         batch::lists(self, py, texts, &self.policy(allowed_special, disallowed_special)?, num_threads, errors)
     }
 
@@ -113,7 +124,7 @@ impl PyEncoding {
         &self,
         py: Python<'py>,
         texts: Any<'_, 'py>,
-        num_threads: Option<i64>,
+        num_threads: Option<Any<'_, '_>>,
         dtype: Option<Any<'_, 'py>>,
         allowed_special: Option<Any<'_, 'py>>,
         disallowed_special: Option<Any<'_, 'py>>,
@@ -141,8 +152,12 @@ impl PyEncoding {
         if !matches!(unit, "char" | "byte") {
             return Err(PyValueError::new_err(format!("unit must be 'char' or 'byte', not {unit:?}")));
         }
-        let ids = self.encode_one(py, &text, &self.policy(allowed_special, disallowed_special)?)?;
-        let spans = self.0.byte_spans(&ids);
+        let policy = self.policy(allowed_special, disallowed_special)?;
+        let encode = |keep_going: &KeepGoing<'_>| {
+            with_scratch(|scratch| self.0.encode_with_byte_spans(&text, &policy, scratch, keep_going))
+        };
+        let done = if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
+        let (ids, spans) = done.map_err(from_encode)?;
         let spans = if unit == "char" { char_spans(&text, &spans) } else { spans };
         Ok((ids, spans))
     }
@@ -152,21 +167,14 @@ impl PyEncoding {
     /// Raises UnknownTokenError if there is none.
     fn encode_single_token(&self, text_or_bytes: Any<'_, '_>) -> PyResult<TokenId> {
         let bytes = if let Ok(string) = text_or_bytes.cast::<PyString>() {
-            arguments::text(string.as_any(), OnInvalid::Raise, &"text_or_bytes")?.as_bytes().to_vec()
+            arguments::name(string.as_any(), &"text_or_bytes")?.into_bytes()
         } else if let Ok(bytes) = text_or_bytes.cast::<PyBytes>() {
             bytes.as_bytes().to_vec()
         } else {
             let found = text_or_bytes.get_type().name()?;
             return Err(PyTypeError::new_err(format!("text_or_bytes must be str or bytes, not {found}")));
         };
-        self.0.single_token(&bytes).ok_or_else(|| {
-            let message = format!(
-                "{} is not a single token of the encoding {:?}; encode() splits it into several",
-                text_or_bytes.repr().map_or_else(|_| "it".to_owned(), |shown| shown.to_string()),
-                self.0.name()
-            );
-            UnknownTokenError::new_err(message)
-        })
+        self.0.single_token(&bytes).ok_or_else(|| self.no_single_token(text_or_bytes))
     }
 
     /// How many ids encode would return, without building them.
@@ -189,7 +197,7 @@ impl PyEncoding {
         &self,
         py: Python<'_>,
         texts: Any<'_, '_>,
-        num_threads: Option<i64>,
+        num_threads: Option<Any<'_, '_>>,
         allowed_special: Option<Any<'_, '_>>,
         disallowed_special: Option<Any<'_, '_>>,
         errors: &str,

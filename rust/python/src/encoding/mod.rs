@@ -4,8 +4,6 @@ mod added;
 mod decode;
 mod encode;
 
-use std::path::PathBuf;
-
 use gpt2tok_core::special::{Choice, Policy};
 use gpt2tok_core::{Encoding, TokenId, load};
 use pyo3::prelude::*;
@@ -13,17 +11,18 @@ use pyo3::types::{PyBytes, PyDict, PySet, PyType};
 
 use crate::arguments;
 use crate::errors::{SpecialTokenError, UnknownTokenError, VocabError, from_decode};
+use crate::lists::Ints;
 use crate::load as files;
 
 /// A byte-level BPE vocabulary, ready to encode and decode. Immutable, safe to share between threads.
 ///
 /// Get GPT-2's with gpt2tok.get_encoding("gpt2"). Text arguments take str or UTF-8 bytes.
 #[pyclass(name = "Encoding", module = "gpt2tok._core", frozen)]
-pub(crate) struct PyEncoding(pub(crate) Encoding, bool);
+pub(crate) struct PyEncoding(pub(crate) Encoding, bool, pub(crate) Ints);
 
 impl From<Encoding> for PyEncoding {
     fn from(encoding: Encoding) -> Self {
-        PyEncoding(encoding, false)
+        PyEncoding(encoding, false, Ints::default())
     }
 }
 
@@ -35,7 +34,7 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 impl PyEncoding {
     pub(crate) fn embedded() -> Self {
-        PyEncoding(Encoding::gpt2(), true)
+        PyEncoding(Encoding::gpt2(), true, Ints::default())
     }
 
     pub(crate) fn policy(&self, allowed: Option<Any<'_, '_>>, disallowed: Option<Any<'_, '_>>) -> PyResult<Policy<'_>> {
@@ -65,13 +64,13 @@ impl PyEncoding {
     #[staticmethod]
     #[pyo3(signature = (vocab_file, merges_file, *, special_tokens=None, unk_token=None, name=None))]
     fn from_files(
-        vocab_file: PathBuf,
-        merges_file: PathBuf,
+        vocab_file: Any<'_, '_>,
+        merges_file: Any<'_, '_>,
         special_tokens: Option<Any<'_, '_>>,
         unk_token: Option<String>,
         name: Option<String>,
     ) -> PyResult<Self> {
-        files::from_files(&vocab_file, &merges_file, special_tokens, unk_token, name).map(Self::from)
+        files::from_files(vocab_file, merges_file, special_tokens, unk_token, name).map(Self::from)
     }
 
     /// Load Hugging Face's tokenizer.json. Its added tokens become special tokens.
@@ -79,10 +78,10 @@ impl PyEncoding {
     /// Raises VocabError for a mistake in the file, or if it is not a byte-level BPE of GPT-2's kind.
     #[staticmethod]
     #[pyo3(signature = (path, *, name=None))]
-    fn from_tokenizer_json(path: PathBuf, name: Option<String>) -> PyResult<Self> {
-        let bytes = files::read(&path)?;
-        let name = name.unwrap_or_else(|| files::name_of(&path));
-        load::from_tokenizer_json(&bytes, name).map(Self::from).map_err(files::in_file(&path))
+    fn from_tokenizer_json(path: Any<'_, '_>, name: Option<String>) -> PyResult<Self> {
+        let file = files::File::read(path)?;
+        let name = name.unwrap_or_else(|| file.stem());
+        load::from_tokenizer_json(&file.bytes, name).map(Self::from).map_err(|error| file.error(&error))
     }
 
     /// Load tiktoken's ranks. The file names no special tokens: give them as a dict from name to id.
@@ -90,11 +89,12 @@ impl PyEncoding {
     /// Raises VocabError for a mistake in the file.
     #[staticmethod]
     #[pyo3(signature = (path, *, special_tokens=None, name=None))]
-    fn from_tiktoken(path: PathBuf, special_tokens: Option<Any<'_, '_>>, name: Option<String>) -> PyResult<Self> {
-        let bytes = files::read(&path)?;
-        let special = special_tokens.map(files::mapping).transpose()?.unwrap_or_default();
-        let name = name.unwrap_or_else(|| files::name_of(&path));
-        load::from_tiktoken(&bytes, special, name).map(Self::from).map_err(files::in_file(&path))
+    fn from_tiktoken(path: Any<'_, '_>, special_tokens: Option<Any<'_, '_>>, name: Option<String>) -> PyResult<Self> {
+        let file = files::File::read(path)?;
+        let special = special_tokens.map(|special| files::mapping(special, "special_tokens")).transpose()?;
+        let name = name.unwrap_or_else(|| file.stem());
+        let loaded = load::from_tiktoken(&file.bytes, special.unwrap_or_default(), name);
+        loaded.map(Self::from).map_err(|error| file.error(&error))
     }
 
     /// Make an encoding from what vocab.json and merges.txt hold.
@@ -168,7 +168,7 @@ impl PyEncoding {
             VocabError::new_err(message)
         })?;
         let bytes = |id| PyBytes::new(py, self.0.token_bytes(id).unwrap_or_default());
-        Ok(merges.iter().map(|&(left, right)| (bytes(left), bytes(right))).collect())
+        Ok(merges.iter().map(|&(left, right, _)| (bytes(left), bytes(right))).collect())
     }
 
     fn __repr__(&self) -> String {
