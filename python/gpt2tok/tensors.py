@@ -96,7 +96,7 @@ def _torch(values: Any) -> Any:
 
 
 def _tensorflow(values: Any) -> Any:
-    import tensorflow as tf  # type: ignore[import-untyped]
+    import tensorflow as tf
 
     return tf.constant(values, dtype=tf.int32 if _is_empty(values) else None)
 
