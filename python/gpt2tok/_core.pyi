@@ -166,7 +166,7 @@ class Encoding:
     def token_bytes(self) -> list[tuple[int, bytes]]: ...  # base vocabulary in id order, specials left out
     def merges(self) -> list[tuple[bytes, bytes]]: ...  # in rank order
     # What GPT2TokenizerFast stands on: added tokens by Hugging Face's rules, then the BPE.
-    # words[i] is the index of the split (pretoken or added token) that token i came from; offsets are characters,
+    # the third list: the number of the pretoken or added token that each came from; offsets are characters,
     # untrimmed, as tokenizers' ByteLevel gives them.
     def encode_added(
         self, text: str, added: AddedTokens, *, add_prefix_space: bool, split_special_tokens: bool
@@ -183,11 +183,14 @@ class Encoding:
     def encode_added_with_offsets(
         self, text: str, added: AddedTokens, *, add_prefix_space: bool, split_special_tokens: bool
     ) -> tuple[list[int], list[tuple[int, int]], list[int]]: ...
-
     def __copy__(self) -> Encoding: ...
     def __deepcopy__(self, _memo: Any, /) -> Encoding: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
 
 def _restore(state: Any = None) -> Encoding: ...
-def gpt2_vocabulary() -> tuple[dict[str, int], list[tuple[str, str]]]: ...  # vocab.json's dict, merges.txt's pairs
-def unicode_ranges(name: Literal["letter", "number", "space"]) -> list[tuple[int, int]]: ...  # inclusive code points
+def gpt2_vocabulary() -> tuple[
+    dict[str, int], list[tuple[str, str]]
+]: ...  # vocab.json's dict, merges.txt's pairs
+def unicode_ranges(
+    name: Literal["letter", "number", "space", "word"],
+) -> list[tuple[int, int]]: ...  # inclusive code points

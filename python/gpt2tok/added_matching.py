@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import bisect
 import re
-import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
@@ -123,26 +122,13 @@ def _white_space() -> frozenset[str]:
 
 
 @cache
-def _letter_ranges() -> list[tuple[int, int]]:
-    return unicode_ranges("letter")
-
-
-# Alphabetic by Unicode's Other_Alphabetic though they are symbols: circled, squared and negative letters.
-_ALPHABETIC_SYMBOLS = ((0x24B6, 0x24E9), (0x1F130, 0x1F149), (0x1F150, 0x1F169), (0x1F170, 0x1F189))
+def _word_ranges() -> list[tuple[int, int]]:
+    return unicode_ranges("word")
 
 
 def _is_word(char: str) -> bool:
-    r"""Whether `\w` of Rust's regex library holds: Alphabetic, Mark, Decimal_Number, Connector_Punctuation,
-    Join_Control.
-    """
+    r"""Whether `\w` of Rust's regex library holds, in the core's own Unicode, whatever the interpreter's."""
     code = ord(char)
-    if code < 128:
-        return char.isalnum() or char == "_"
-    if code in (0x200C, 0x200D) or any(first <= code <= last for first, last in _ALPHABETIC_SYMBOLS):
-        return True
-    # Letters from the project's own Unicode; marks, digits and punctuation from the interpreter's, which may be older.
-    if unicodedata.category(char) in ("Mn", "Mc", "Me", "Nd", "Nl", "Pc"):
-        return True
-    ranges = _letter_ranges()
+    ranges = _word_ranges()
     at = bisect.bisect_right(ranges, (code, 0x110000)) - 1
     return at >= 0 and code <= ranges[at][1]

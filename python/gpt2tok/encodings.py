@@ -20,6 +20,8 @@ def get_encoding(name: str) -> Encoding:
         >>> gpt2tok.get_encoding("gpt2").encode("Hello, world!")
         [15496, 11, 995, 0]
     """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be str, as 'gpt2', not {type(name).__name__}")
     if name not in _NAMES:
         known = ", ".join(repr(known) for known in _NAMES)
         raise ValueError(

@@ -115,7 +115,8 @@ def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> No
         files: plain file names to contents.
 
     Raises:
-        OSError: as for `write_atomically`; the directory is then as it was.
+        OSError: as for `write_atomically`. The directory is then as it was, unless it was a rename that failed (a disk
+            that breaks in that moment): the files before it are then the new ones, each of them whole.
         ValueError: a name that is empty or names a place outside the directory.
 
     Example:

@@ -28,7 +28,11 @@ def fetch(model_id: str, names: Iterable[str], *, subfolder: str | None, **optio
     """
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+        from huggingface_hub.errors import (
+            EntryNotFoundError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+        )
     except ImportError as error:
         raise ImportError(
             f"{model_id!r} is neither a directory here nor a name of GPT-2's own vocabulary, and fetching it from the"
@@ -39,8 +43,15 @@ def fetch(model_id: str, names: Iterable[str], *, subfolder: str | None, **optio
     for name in names:
         try:
             found[name] = hf_hub_download(model_id, name, subfolder=subfolder or None, **options)
-        except EntryNotFoundError as error:  # noqa: PERF203 - a download each
-            reason = error  # The model has no such file, or we are offline and it is not in the cache.
+        except LocalEntryNotFoundError as error:  # noqa: PERF203 - a download each
+            # No answer from the hub and nothing in the cache: whether the model has the file is not known, and going on
+            # without it could silently change the tokenizer.
+            raise OSError(
+                f"cannot tell whether {model_id!r} has {name}: the Hugging Face hub cannot be reached and the file is"
+                " not in the cache; check the connection, or give the path of a directory"
+            ) from error
+        except EntryNotFoundError as error:
+            reason = error  # The model has no such file.
         except (OSError, HFValidationError) as error:
             raise OSError(
                 f"cannot fetch {name} of {model_id!r} from the Hugging Face hub ({error}): check the name and the"

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ._core import VocabError
+from ._core import TokenizerError, VocabError
 from .added_tokens import AddedToken
 from .files import write_files_atomically
 from .formats import merges_txt_bytes, tokenizer_json_bytes, vocab_json_bytes
@@ -405,6 +405,11 @@ def _path(directory: AnyPath, prefix: str | None, name: str) -> Path:
 
 
 def _save(directory: AnyPath, prefix: str | None, files: dict[str, bytes]) -> tuple[str, ...]:
+    if prefix and Path(prefix).name != prefix:
+        raise TokenizerError(
+            f"filename_prefix {prefix!r} holds a directory: it only begins file names; put the directory in the first"
+            " argument"
+        )
     Path(directory).mkdir(parents=True, exist_ok=True)
     paths = {name: _path(directory, prefix, name) for name in files}
     write_files_atomically(directory, {paths[name].name: data for name, data in files.items()})

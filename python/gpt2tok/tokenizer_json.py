@@ -19,6 +19,9 @@ from .added_tokens import AddedToken
 from .offsets import Trimming
 from .template import Part, Parts, Template
 
+# No vocabulary's file is larger.
+_LARGEST_FILE = 1 << 30
+
 AnyPath = str | os.PathLike[str]
 
 
@@ -54,7 +57,26 @@ def read_json(path: AnyPath) -> Any:
         VocabError: it is no JSON, or no UTF-8: the message says where.
         OSError: it cannot be read.
     """
-    return parse_json(Path(path).read_bytes(), os.fspath(path))
+    return parse_json(read_bounded(path), os.fspath(path))
+
+
+def read_bounded(path: AnyPath) -> bytes:
+    """The content of a vocabulary's file, never more of it than one can have.
+
+    Raises:
+        VocabError: it has more than 1 GiB, so it is another kind of file.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > _LARGEST_FILE else file.read(_LARGEST_FILE + 1)
+    size = max(size, len(data))
+    if size > _LARGEST_FILE:
+        raise VocabError(
+            f"{os.fspath(path)} has {size} bytes; vocabulary files have at most {_LARGEST_FILE} bytes. Is this the"
+            " right file?"
+        )
+    return data
 
 
 def parse_json(data: bytes, what: str) -> Any:
@@ -66,11 +88,17 @@ def parse_json(data: bytes, what: str) -> Any:
     try:
         return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_duplicates)
     except UnicodeDecodeError as error:
-        raise VocabError(f"{what} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}") from None
+        raise VocabError(
+            f"{what} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}; save it as UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
         raise VocabError(
             f"{what} is not JSON at line {error.lineno}, column {error.colno} ({error.msg}): is it complete?"
         ) from None
+    except ValueError as error:  # Python's own limit on the digits of a number
+        if isinstance(error, VocabError):
+            raise
+        raise VocabError(f"{what} holds a number that is no id ({error}): is it the right file?") from None
     except RecursionError:
         raise VocabError(f"{what} nests too deeply to be a tokenizer's file") from None
 
@@ -82,7 +110,7 @@ def read_tokenizer_json(path: AnyPath) -> TokenizerFile:
         VocabError: the file is broken, or asks for what GPT-2's algorithm does not do.
         OSError: it cannot be read.
     """
-    return parse_tokenizer_json(Path(path).read_bytes(), os.fspath(path))
+    return parse_tokenizer_json(read_bounded(path), os.fspath(path))
 
 
 def parse_tokenizer_json(data: str | bytes, what: str) -> TokenizerFile:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ._core import VocabError
 from .base_vocabulary import BaseVocabulary, Merge
-from .tokenizer_json import checked_vocab, read_json
+from .tokenizer_json import checked_vocab, read_bounded, read_json
 
 AnyPath = str | os.PathLike[str]
 
@@ -56,16 +55,19 @@ def read_merges_txt(path: AnyPath) -> list[Merge]:
         VocabError: a line that is no merge, or no UTF-8.
         OSError: the file cannot be read.
     """
-    data = Path(path).read_bytes()
+    data = read_bounded(path)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise VocabError(
-            f"{os.fspath(path)} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}"
+            f"{os.fspath(path)} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}; save it as UTF-8"
         ) from None
     # Not splitlines(): that also splits at characters like U+0085.
     lines = text.rstrip("\r\n").split("\n")
-    start = 1 if lines[0].startswith("#version") else 0
+    # A trained vocabulary may begin with the merge of "#version" and something: that is two tokens and no colon.
+    first = lines[0].rstrip("\r")
+    header = first.startswith("#version:") or (first.startswith("#version") and first.count(" ") != 1)
+    start = 1 if header else 0
     return [
         _pair(line.removesuffix("\r"), f"{os.fspath(path)}, line {number}")
         for number, line in enumerate(lines[start:], start + 1)

@@ -56,7 +56,7 @@ pub struct Located {
     /// Characters of the text, as tokenizers' ByteLevel gives them untrimmed; a prefix space adds none.
     pub offsets: Vec<Span>,
     /// Which split (pretoken or added token) each token came from.
-    pub words: Vec<usize>,
+    pub pretokens: Vec<usize>,
 }
 
 #[derive(Debug, Default)]
@@ -148,9 +148,26 @@ impl Group {
     }
 }
 
+fn is_word(character: char) -> bool {
+    regex_syntax::try_is_word_character(character).unwrap_or(false)
+}
+
+/// Every code point of the class that `single_word` is about (regex `\w`), as inclusive ranges in ascending order.
+#[must_use]
+pub fn word_ranges() -> Vec<(u32, u32)> {
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for character in ('\0'..=char::MAX).filter(|&character| is_word(character)) {
+        let code_point = u32::from(character);
+        match ranges.last_mut() {
+            Some((_, end)) if *end + 1 == code_point => *end = code_point,
+            _ => ranges.push((code_point, code_point)),
+        }
+    }
+    ranges
+}
+
 /// Whether a word character (regex `\w`) stands right before or after.
 fn touches_word(text: &str, start: usize, end: usize) -> bool {
-    let is_word = |c: char| regex_syntax::try_is_word_character(c).unwrap_or(false);
     text[..start].chars().next_back().is_some_and(is_word) || text[end..].chars().next().is_some_and(is_word)
 }
 
@@ -195,7 +212,7 @@ impl Encoding {
     ) -> Result<Located, Interrupted> {
         let mut located = Located::default();
         let mut prefixed = String::new();
-        let mut word = 0;
+        let mut pretoken_number = 0;
         // `chars_before` characters begin before byte `at`.
         let (mut at, mut chars_before) = (0, 0);
         for (id, start, end) in added.stretches(text, style) {
@@ -205,16 +222,16 @@ impl Encoding {
             if let Some(id) = id {
                 located.ids.push(id);
                 located.offsets.push((chars_before, chars_before + chars));
-                located.words.push(word);
-                word += 1;
+                located.pretokens.push(pretoken_number);
+                pretoken_number += 1;
             } else {
                 let part = prefix(&text[start..end], style, &mut prefixed);
                 let prefix_len = part.len() - (end - start);
                 let first = located.ids.len();
                 for pretoken in pretokens(part) {
                     self.encode_ordinary_into(pretoken, scratch, &mut located.ids, keep_going)?;
-                    located.words.resize(located.ids.len(), word);
-                    word += 1;
+                    located.pretokens.resize(located.ids.len(), pretoken_number);
+                    pretoken_number += 1;
                 }
                 let spans = char_spans(part, &self.byte_spans(&located.ids[first..]));
                 // A prefix space stands for the first character of the text: it begins and ends no later than that.

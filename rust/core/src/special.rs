@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use aho_corasick::{AhoCorasick, Input, MatchKind};
 
 use crate::bpe::TokenId;
-use crate::vocab::VocabError;
 
 /// The special tokens of a vocabulary.
 #[derive(Debug, Default)]
@@ -98,13 +97,10 @@ pub(crate) fn automaton<S: AsRef<str>>(names: &[S]) -> Option<AhoCorasick> {
 }
 
 impl SpecialTokens {
-    /// Tokens and their ids; names must not be empty.
-    pub(crate) fn new(mut tokens: Vec<(String, TokenId)>) -> Result<Self, VocabError> {
-        if tokens.iter().any(|(name, _)| name.is_empty()) {
-            return Err(VocabError::EmptySpecial);
-        }
+    /// Tokens and their ids, checked before: names differ and are not empty.
+    pub(crate) fn of_names(mut tokens: Vec<(String, TokenId)>) -> Self {
         tokens.sort_by_key(|&(_, id)| id);
-        Ok(SpecialTokens { all: Matcher::new(tokens.clone()), tokens })
+        SpecialTokens { all: Matcher::new(tokens.clone()), tokens }
     }
 
     /// Names and ids, by id.

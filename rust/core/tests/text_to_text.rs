@@ -144,7 +144,7 @@ fn added_tokens_take_space_and_stand_alone_as_told() {
     };
     let wide = encode(vec![token("<x>", 60000, [false, true, true, false])], "a  <x>\n b", false);
     assert_eq!(
-        (wide.ids, wide.offsets, wide.words),
+        (wide.ids, wide.offsets, wide.pretokens),
         (vec![64, 60000, 65], vec![(0, 1), (1, 8), (8, 9)], vec![0, 1, 2])
     );
     let word = |text| encode(vec![token("cat", 60000, [true, false, false, false])], text, false).ids.contains(&60000);

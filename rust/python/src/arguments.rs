@@ -118,13 +118,22 @@ pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str, of: &str) -> Py
     iterator.collect()
 }
 
+/// Signals are looked at once in this many arguments.
+const CHECK_EVERY: usize = 1 << 16;
+
 /// The texts of a batch.
 pub(crate) fn texts<'a>(
     values: &'a [Bound<'_, PyAny>],
     on_invalid: OnInvalid,
     what: &str,
 ) -> PyResult<Vec<Cow<'a, str>>> {
-    values.iter().enumerate().map(|(index, value)| text(value, on_invalid, &format_args!("{what}[{index}]"))).collect()
+    let one = |(index, value): (usize, &'a Bound<'_, PyAny>)| {
+        if index % CHECK_EVERY == CHECK_EVERY - 1 {
+            value.py().check_signals()?;
+        }
+        text(value, on_invalid, &format_args!("{what}[{index}]"))
+    };
+    values.iter().enumerate().map(one).collect()
 }
 
 /// `"all"` or a collection of names; `None` is the empty one.
@@ -158,6 +167,9 @@ pub(crate) fn ids(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Vec<Tok
     }
     if let Ok(tuple) = values.cast::<PyTuple>() {
         return tuple.iter().enumerate().map(|(position, value)| id(&value, position, n_vocab)).collect();
+    }
+    if values.is_instance_of::<PyBytes>() {
+        return Err(PyTypeError::new_err("ids must be an iterable of int, not bytes; encode() takes text"));
     }
     if let Some(ids) = array(values, n_vocab)? {
         return Ok(ids);

@@ -261,5 +261,14 @@ pub(crate) fn decoded_ragged<'py>(
         let bytes = encoding.0.decode_bytes(&ids[ends[0] as usize..ends[1] as usize]);
         bytes.map_err(from_decode).and_then(|bytes| text_of(py, &bytes, errors)).map_err(|error| in_row(py, row, error))
     };
-    splits.windows(2).enumerate().map(row).collect()
+    let mut unchecked = 0;
+    let checked = splits.windows(2).enumerate().map(|(number, ends)| {
+        unchecked += 4 * (ends[1] - ends[0]) as usize + 64;
+        if unchecked > CHECK_EVERY {
+            py.check_signals()?;
+            unchecked = 0;
+        }
+        row((number, ends))
+    });
+    checked.collect()
 }

@@ -4,6 +4,7 @@
 //! so an encoding makes the ints of all its ids when a long result first asks for them, and lists share them.
 
 use gpt2tok_core::TokenId;
+use gpt2tok_core::offsets::Span;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList};
@@ -79,4 +80,15 @@ fn short_list<'py>(py: Python<'py>, shared: &[Py<PyInt>], ids: &[TokenId]) -> Py
         None => PyInt::new(py, id),
     };
     PyList::new(py, ids.iter().map(int))
+}
+
+/// A list of (start, end).
+pub(crate) fn spans<'py>(py: Python<'py>, spans: &[Span]) -> PyResult<Bound<'py, PyList>> {
+    let (first, rest) = spans.split_at(spans.len().min(CHECK_EVERY));
+    let list = PyList::new(py, first)?;
+    for part in rest.chunks(CHECK_EVERY) {
+        py.check_signals()?;
+        list.call_method1("extend", (PyList::new(py, part)?,))?;
+    }
+    Ok(list)
 }

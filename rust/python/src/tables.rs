@@ -24,15 +24,16 @@ pub(crate) fn gpt2_vocabulary(py: Python<'_>) -> PyResult<(Bound<'_, PyDict>, Sp
     Ok((vocab, merges.iter().map(|&(left, right, _)| (spelled(left), spelled(right))).collect()))
 }
 
-/// The code points of "letter" (\p{L}), "number" (\p{N}) or "space" (White_Space), as inclusive ranges in order.
+/// The code points of "letter" (\p{L}), "number" (\p{N}), "space" (White_Space) or "word" (\w), as inclusive ranges in order.
 #[pyfunction]
 pub(crate) fn unicode_ranges(name: &str) -> PyResult<Vec<(u32, u32)>> {
     let class = match name {
+        "word" => return Ok(gpt2tok_core::added::word_ranges()),
         "letter" => Class::Letter,
         "number" => Class::Number,
         "space" => Class::Space,
         other => {
-            let message = format!("there is no class {other:?}; ask for 'letter', 'number' or 'space'");
+            let message = format!("there is no class {other:?}; ask for 'letter', 'number', 'space' or 'word'");
             return Err(PyValueError::new_err(message));
         }
     };

@@ -41,8 +41,8 @@ impl Encoding {
         let compiled = vocab::gpt2();
         let end_of_text = "<|endoftext|>".to_owned();
         let id = compiled.table.len() as TokenId;
-        let definition = Definition { name: "gpt2".to_owned(), special: vec![(end_of_text, id)], ..Default::default() };
-        Self::assemble(definition, compiled).unwrap_or_else(|error| unreachable!("the embedded vocabulary: {error}"))
+        let special = SpecialTokens::of_names(vec![(end_of_text, id)]);
+        Self::assemble(Definition { name: "gpt2".to_owned(), ..Default::default() }, compiled, special)
     }
 
     /// Checks and compiles a vocabulary.
@@ -51,25 +51,26 @@ impl Encoding {
     /// [`VocabError`], naming the first mistake.
     pub fn new(definition: Definition) -> Result<Self, VocabError> {
         let compiled = vocab::compile(&definition)?;
-        Self::assemble(definition, compiled)
+        let special = SpecialTokens::of_names(definition.special.clone());
+        Ok(Self::assemble(definition, compiled, special))
     }
 
-    fn assemble(definition: Definition, compiled: vocab::Compiled) -> Result<Self, VocabError> {
+    fn assemble(definition: Definition, compiled: vocab::Compiled, special: SpecialTokens) -> Self {
         let mut table = compiled.table;
-        for (name, id) in &definition.special {
+        for (name, id) in special.tokens() {
             table.insert(*id, name.as_bytes());
         }
-        Ok(Encoding {
+        Encoding {
             name: definition.name,
             bpe: compiled.bpe,
             table,
-            special: SpecialTokens::new(definition.special)?,
+            special,
             merges: compiled.merges,
             unknown: compiled.unknown,
             whole_pretokens_first: definition.whole_pretokens_first,
             merges_by_token: definition.merges_by_token,
             by_bytes: OnceLock::new(),
-        })
+        }
     }
 
     /// What to call it in messages.

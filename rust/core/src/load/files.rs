@@ -109,7 +109,8 @@ impl<'de> Visitor<'de> for Entries {
 }
 
 /// Reads `merges.txt`: a merge a line, lowest rank first. A byte order mark, CRLF, a missing last newline and empty
-/// lines at the end are fine; a first line that begins with `#version` is the header, and any later one is a merge.
+/// lines at the end are fine; a first line that begins with `#version:` (or with
+/// `#version` and is no merge) is the header, and any later one is a merge.
 ///
 /// # Errors
 /// [`VocabError::NotUtf8`], [`VocabError::MergeSyntax`].
@@ -122,7 +123,9 @@ pub fn parse_merges(bytes: &[u8]) -> Result<Vec<SpelledMerge>, VocabError> {
     }
     for (place, line) in body.split('\n').enumerate() {
         let line = line.strip_suffix('\r').unwrap_or(line);
-        if place == 0 && line.starts_with("#version") {
+        // A trained vocabulary may begin with the merge of "#version" and something: that is two tokens and no colon.
+        let is_header = line.starts_with("#version:") || (line.starts_with("#version") && spelled(1, line).is_err());
+        if place == 0 && is_header {
             continue;
         }
         merges.push(spelled(place + 1, line)?);

@@ -64,6 +64,6 @@ impl PyEncoding {
             with_scratch(|scratch| self.0.encode_added_located(text, &added.0, style, scratch, keep_going))
         };
         let located = run_here(py, encode)?.map_err(|stop| from_encode(stop.into()))?;
-        Ok((located.ids, located.offsets, located.words))
+        Ok((located.ids, located.offsets, located.pretokens))
     }
 }

@@ -10,6 +10,9 @@ use crate::batch;
 use crate::errors::from_decode;
 use crate::stream::PyDecodeStream;
 
+/// Signals are looked at once in this many tokens.
+const CHECK_EVERY: usize = 1 << 18;
+
 #[pymethods]
 impl PyEncoding {
     /// The text of ids (a list, an array or any iterable of int). errors: as bytes.decode's.
@@ -85,6 +88,9 @@ impl PyEncoding {
     fn decode_tokens_bytes<'py>(&self, py: Python<'py>, ids: Any<'_, 'py>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
         let ids = arguments::ids(ids, self.0.n_vocab())?;
         let token = |(position, &id): (usize, &TokenId)| {
+            if position % CHECK_EVERY == CHECK_EVERY - 1 {
+                py.check_signals()?;
+            }
             let bytes = self.0.token_bytes(id).ok_or_else(|| unknown_id(&self.0, id, position))?;
             Ok(PyBytes::new(py, bytes))
         };

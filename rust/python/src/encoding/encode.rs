@@ -1,6 +1,6 @@
 //! `Encoding`: text to ids, one text or many.
 
-use gpt2tok_core::offsets::{Span, char_spans};
+use gpt2tok_core::offsets::char_spans;
 use gpt2tok_core::special::Policy;
 use gpt2tok_core::{EncodeError, TokenId};
 use numpy::{IntoPyArray, PyArray1};
@@ -13,6 +13,7 @@ use crate::arguments::{self, OnInvalid};
 use crate::batch;
 use crate::errors::{UnknownTokenError, from_encode};
 use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here, with_scratch};
+use crate::lists;
 
 /// NumPy, or how to get it.
 fn need_numpy(py: Python<'_>) -> PyResult<()> {
@@ -139,15 +140,15 @@ impl PyEncoding {
     ///
     /// Untrimmed, as tokenizers' ByteLevel gives them; a character that is split over tokens belongs to each.
     #[pyo3(signature = (text, *, unit="char", allowed_special=None, disallowed_special=None, errors="strict"), text_signature = "($self, text, *, unit='char', allowed_special=(), disallowed_special='all', errors='strict')")]
-    fn encode_with_offsets(
+    fn encode_with_offsets<'py>(
         &self,
-        py: Python<'_>,
-        text: Any<'_, '_>,
+        py: Python<'py>,
+        text: Any<'_, 'py>,
         unit: &str,
         allowed_special: Option<Any<'_, '_>>,
         disallowed_special: Option<Any<'_, '_>>,
         errors: &str,
-    ) -> PyResult<(Vec<TokenId>, Vec<Span>)> {
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
         let text = arguments::text(text, OnInvalid::parse(errors)?, &"text")?;
         if !matches!(unit, "char" | "byte") {
             return Err(PyValueError::new_err(format!("unit must be 'char' or 'byte', not {unit:?}")));
@@ -159,7 +160,7 @@ impl PyEncoding {
         let done = if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
         let (ids, spans) = done.map_err(from_encode)?;
         let spans = if unit == "char" { char_spans(&text, &spans) } else { spans };
-        Ok((ids, spans))
+        Ok((self.2.list(py, &ids, self.0.n_vocab())?, lists::spans(py, &spans)?))
     }
 
     /// The id of the token that is exactly this text or these bytes, special tokens included.

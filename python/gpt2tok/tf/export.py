@@ -1,0 +1,125 @@
+"""How does the tokenizer come to a server? As a SavedModel with two signatures and a warm-up file.
+
+Owns the signatures, the warm-up requests and the writing of the directory, which appears whole or not at all. Refuses
+models: a model with the layer in it is exported by Keras (`model.export`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tensorflow as tf
+
+from .._core import TokenizerError
+from ..serving_warmup import prediction_log
+
+if TYPE_CHECKING:
+    from .layer import TFGPT2Tokenizer
+
+# One request that takes every branch of the graph: words not in the table, characters beyond ASCII, wide white space,
+# bytes that are no UTF-8, a contraction, a run, nothing at all.
+_WARM_UP = (
+    b"A warm-up sentence: it's unbelievably wonderful.",
+    "Ünïcödé, \u3000日本語, \u00a0Привет 123".encode(),
+    b"\xff\xfe broken \xc3",
+    b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    b"",
+)
+WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
+
+
+def export_tokenizer(
+    layer: TFGPT2Tokenizer,
+    directory: str | os.PathLike[str],
+    *,
+    max_length: int | None = None,
+    skip_special_tokens: bool = False,
+    warm_up_texts: Sequence[str | bytes] = _WARM_UP,
+    overwrite: bool = False,
+) -> None:
+    """Writes a SavedModel with the signatures `tokenize` and `detokenize`, for TensorFlow Serving or the C API.
+
+    `tokenize(text: string [batch])` gives `input_ids` and `attention_mask`, both [batch, length];
+    `detokenize(input_ids, attention_mask: [batch, length])` gives `text_bytes`, string [batch], and leaves out what
+    the mask says is padding. All ops are TensorFlow's own.
+
+    Args:
+        layer: the tokenizer.
+        directory: made by this call. Servers expect a number as its last part: `models/gpt2tok/1`.
+        max_length: the length of every row. None: the layer's own, else as long as the longest row of each batch.
+        skip_special_tokens: leave special tokens out of detokenized text.
+        warm_up_texts: the requests that a server runs before it takes traffic; none: no warm-up file.
+        overwrite: replace a directory that is there.
+
+    Raises:
+        TokenizerError: `max_length` is below 1.
+        FileExistsError: something is there, and `overwrite` is False.
+        OSError: the directory cannot be written. Nothing is left behind.
+    """
+    if max_length is None:
+        max_length = layer.max_length
+    elif max_length < 1:
+        raise TokenizerError(
+            f"max_length is {max_length}: give 1 or more, or None for the longest row of each batch"
+        )
+    target = Path(directory)
+    if (target.exists() or target.is_symlink()) and not overwrite and not _is_empty_directory(target):
+        raise FileExistsError(f"{target} is there already: choose another directory, or say overwrite=True")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        written = scratch / "new"
+        module, signatures = _served(layer, max_length, skip_special_tokens)
+        tf.saved_model.save(module, str(written), signatures=signatures)
+        if warm_up_texts:
+            texts = [text.encode() if isinstance(text, str) else text for text in warm_up_texts]
+            _write_warm_up(written / WARM_UP_FILE, texts, signatures)
+        if target.is_dir() and not target.is_symlink():
+            target.rename(scratch / "old")
+        written.rename(target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_empty_directory(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _served(
+    layer: TFGPT2Tokenizer, max_length: int | None, skip_special: bool
+) -> tuple[tf.Module, dict[str, Any]]:
+    engine, dtype = layer._engine, tf.as_dtype(layer.dtype)
+
+    def tokenize(text: Any) -> Any:
+        return engine.tokenize_batch(text, max_length, dtype)
+
+    def detokenize(input_ids: Any, attention_mask: Any) -> Any:
+        return {"text_bytes": engine.detokenize(input_ids, attention_mask, skip_special)}
+
+    module = tf.Module()
+    module.tokenize = tf.function(
+        tokenize, input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False
+    )
+    rows = [tf.TensorSpec([None, None], dtype, name) for name in ("input_ids", "attention_mask")]
+    module.detokenize = tf.function(detokenize, input_signature=rows, autograph=False)
+    signatures = {name: getattr(module, name).get_concrete_function() for name in ("tokenize", "detokenize")}
+    return module, signatures
+
+
+def _write_warm_up(path: Path, texts: list[bytes], signatures: dict[str, Any]) -> None:
+    batch = tf.constant(texts, tf.string)
+    rows = signatures["tokenize"](batch)
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as file:
+        file.write(prediction_log("gpt2tok", "tokenize", {"text": _tensor(batch)}))
+        file.write(prediction_log("gpt2tok", "detokenize", {name: _tensor(rows[name]) for name in rows}))
+
+
+def _tensor(value: Any) -> bytes:
+    return tf.make_tensor_proto(value.numpy()).SerializeToString()
