@@ -20,12 +20,8 @@ import pytest
 import tensorflow as tf
 import tiktoken
 
-from gpt2tok import (
-    AddedToken,
-    GPT2Tokenizer,
-    GPT2TokenizerFast,
-    TokenizerError,
-)
+from gpt2tok import AddedToken, GPT2Tokenizer, GPT2TokenizerFast, TokenizerError, graph_tables
+from gpt2tok._core import gpt2_vocabulary
 from gpt2tok.formats import byte_alphabet
 from gpt2tok.tf import TFGPT2Tokenizer
 from tf_proof_set import NASTY, bad_bytes, differences, expected, proof_set
@@ -375,6 +371,18 @@ def test_a_small_vocabulary_with_ids_in_disorder_and_entries_no_merge_makes() ->
     assert layer.detokenize(layer(texts)["input_ids"]).numpy().tolist() == [text.encode() for text in texts]
     with pytest.raises(tf.errors.InvalidArgumentError, match="none"):
         layer.detokenize([0])
+
+
+def test_pairs_of_64_bits(
+    tiktoken_gpt2: tiktoken.Encoding, texts: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As a vocabulary of more than 65,279 merges needs them.
+    with monkeypatch.context() as patch:
+        patch.setattr(graph_tables, "pair_bits", lambda end: 64)
+        graph_tables._graph_tables.cache_clear()
+        wide = TFGPT2Tokenizer(*gpt2_vocabulary())
+    graph_tables._graph_tables.cache_clear()
+    assert not differences(texts, expected(tiktoken_gpt2, texts), *flat(wide.tokenize(strings(texts))))
 
 
 def test_a_vocabulary_without_merges() -> None:
