@@ -1,0 +1,108 @@
+"""What stands between the two feed-forward products? Hugging Face's activation names as Keras functions.
+
+Owns the table of functions by name, each a function of one tensor. Refuses any other way to name a function: a
+configuration cannot bring code. Numbers follow `transformers.activations`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from keras import ops
+
+from .backend import Tensor
+from .config_fields import ACTIVATIONS
+
+Activation = Callable[[Tensor], Tensor]
+
+
+def _gelu(x: Tensor) -> Tensor:
+    return ops.gelu(x, approximate=False)
+
+
+def _gelu_tanh(x: Tensor) -> Tensor:
+    return ops.gelu(x, approximate=True)
+
+
+def _gelu_clipped(x: Tensor) -> Tensor:
+    return ops.clip(_gelu(x), -10.0, 10.0)
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    return x * ops.sigmoid(1.702 * x)
+
+
+def _laplace(x: Tensor) -> Tensor:
+    mean, deviation = (
+        0.707107,
+        0.282095,
+    )  # Ma et al. 2022 (MEGA), the values that come nearest to squared ReLU
+    return 0.5 * (1.0 + ops.erf((x - mean) / (deviation * math.sqrt(2.0))))
+
+
+def _leaky_relu(x: Tensor) -> Tensor:
+    return ops.leaky_relu(x, negative_slope=0.01)  # torch's slope; Keras' own default is 0.2
+
+
+def _mish(x: Tensor) -> Tensor:
+    return x * ops.tanh(ops.softplus(x))
+
+
+def _relu_squared(x: Tensor) -> Tensor:
+    return ops.square(ops.relu(x))
+
+
+def _sqrt_softplus(x: Tensor) -> Tensor:
+    return ops.sqrt(ops.softplus(x))
+
+
+def _linear(x: Tensor) -> Tensor:
+    return x
+
+
+# "gelu_new", "gelu_accurate", "gelu_fast" and both tanh names are one formula, written down five times over the years.
+_FUNCTIONS: Mapping[str, Activation] = {
+    "gelu": _gelu,
+    "gelu_python": _gelu,
+    "gelu_10": _gelu_clipped,
+    "gelu_new": _gelu_tanh,
+    "gelu_fast": _gelu_tanh,
+    "gelu_accurate": _gelu_tanh,
+    "gelu_pytorch_tanh": _gelu_tanh,
+    "gelu_python_tanh": _gelu_tanh,
+    "quick_gelu": _quick_gelu,
+    "hardswish": ops.hard_swish,
+    "laplace": _laplace,
+    "leaky_relu": _leaky_relu,
+    "linear": _linear,
+    "mish": _mish,
+    "relu": ops.relu,
+    "relu2": _relu_squared,
+    "relu6": ops.relu6,
+    "sigmoid": ops.sigmoid,
+    "silu": ops.silu,
+    "swish": ops.silu,
+    "sqrtsoftplus": _sqrt_softplus,
+    "tanh": ops.tanh,
+}
+
+
+def activation(name: str | None) -> Activation:
+    """The activation of that name; None is the identity.
+
+    Arguments:
+        name: one of `gpt2model.config.ACTIVATIONS`.
+
+    Raises:
+        ValueError: an unknown name.
+
+    Example:
+        >>> activation("relu2")(ops.convert_to_tensor([-1.0, 3.0]))[1] == 9.0
+        True
+    """
+    if name is None:
+        return _linear
+    if name not in _FUNCTIONS:
+        raise ValueError(f"No activation {name!r}; the names are {', '.join(ACTIVATIONS)}.")
+    return _FUNCTIONS[name]

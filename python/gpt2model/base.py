@@ -1,0 +1,252 @@
+"""What do all models of the family share? Configuration, building, embeddings, saving, training's common part.
+
+Owns the abstract class beneath the models: it makes their weights at construction, resizes the vocabulary, restricts training
+to LoRA, and connects `fit` with the losses that the models compute themselves. Refuses to know any one head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import keras
+from keras import ops
+
+from .backend import Tensor
+from .config import GPT2Config
+from .entry import held
+from .initialisation import weight_initializer
+from .layout_map import layout_map
+from .lora import restrict_to_lora
+from .outputs import ModelOutput
+from .resize import resize_word_embeddings
+
+Model = TypeVar("Model", bound="GPT2PreTrainedModel")
+
+
+def backbone_of(model: Any) -> Any:
+    """The `GPT2Model` inside a model, or the model itself. (Not a property: Keras' saving walks those, in circles.)"""
+    return getattr(model, "transformer", model)
+
+
+class GPT2PreTrainedModel(keras.Model):
+    """Abstract: a model of the family. Subclasses make their layers, then call `_finish`."""
+
+    base_model_prefix = "transformer"
+    config_class = GPT2Config
+
+    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
+        if not isinstance(config, GPT2Config):
+            raise TypeError(
+                f"{type(self).__name__} takes a GPT2Config, not {type(config).__name__}; "
+                "GPT2Config.from_dict makes one of a mapping."
+            )
+        super().__init__(**kwargs)
+        self.config = config
+        self._predicting = False
+        # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags there.
+        self._allow_non_tensor_positional_args = True
+
+    def _finish(self) -> None:
+        """Make all weights now, so that a checkpoint can be read into them before the first call."""
+        self.build(None)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the model; see the class. (Keras' own, with a cache carried past its argument handling.)"""
+        args, kwargs = held(args, kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def _word_embeddings(self, rows: int) -> keras.layers.ReversibleEmbedding:
+        return keras.layers.ReversibleEmbedding(
+            rows,
+            self.config.n_embd,
+            embeddings_initializer=weight_initializer(self.config),
+            dtype=self.dtype_policy,
+            name="wte",
+        )
+
+    def _keeps_cache(self, use_cache: bool | None, training: bool | None) -> bool:
+        if use_cache is None:
+            # Neither training nor `predict` has a use for it, and `predict` would pile it up for all batches.
+            return bool(self.config.use_cache and not training and not self._predicting)
+        return bool(use_cache)
+
+    def _answer(self, output: ModelOutput, return_dict: bool | None) -> Any:
+        as_mapping = self.config.return_dict if return_dict is None else return_dict
+        return output if as_mapping else output.to_tuple()
+
+    # -- the vocabulary ------------------------------------------------------------------------------------------------
+
+    def get_input_embeddings(self) -> keras.layers.Layer:
+        """The layer of word embeddings."""
+        return backbone_of(self).wte
+
+    def get_output_embeddings(self) -> keras.layers.Layer | None:
+        """The layer that makes logits: the word embeddings when tied, None without a language-model head."""
+        return None
+
+    def resize_token_embeddings(
+        self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
+    ) -> keras.layers.Layer:
+        """Give the vocabulary another size; rows that stay keep their values, new ones are drawn as at the start.
+
+        Arguments:
+            new_num_tokens: the new `vocab_size`; the present one when None.
+            pad_to_multiple_of: round it up to a multiple.
+
+        Returns:
+            The new word embeddings.
+
+        Raises:
+            ValueError: a size below 1, a quantized model, or one whose optimizer already has state for the old rows.
+
+        Example:
+            >>> from gpt2model import GPT2LMHeadModel
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> _ = model.resize_token_embeddings(13)
+            >>> model(ops.convert_to_tensor([[12]])).logits.shape == (1, 1, 13)
+            True
+        """
+        return resize_word_embeddings(self, new_num_tokens, pad_to_multiple_of)
+
+    # -- Keras' features -----------------------------------------------------------------------------------------------
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: int | None = None,
+        target_names: Sequence[str] = ("c_attn",),
+        also_train: Sequence[str] = (),
+    ) -> None:
+        """Freeze the model and train low-rank additions to some of its products only (Hu et al. 2021).
+
+        Arguments:
+            rank: of the additions.
+            lora_alpha: they are scaled by `lora_alpha / rank`; `rank` when None.
+            target_names: names of the Dense layers that get one (c_attn, q_attn, c_proj, c_fc).
+            also_train: names of layers that stay trainable whole, such as a fresh head ("score").
+
+        Raises:
+            ValueError: a name that no layer has.
+        """
+        restrict_to_lora(self, rank, lora_alpha, target_names, also_train)
+
+    @staticmethod
+    def get_layout_map(
+        device_mesh: keras.distribution.DeviceMesh,
+        model_parallel_dim_name: str = "model",
+        data_parallel_dim_name: str = "batch",
+    ) -> keras.distribution.LayoutMap:
+        """How to spread the weights over devices; see `gpt2model.layout_map.layout_map`."""
+        return layout_map(device_mesh, model_parallel_dim_name, data_parallel_dim_name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Plain data from which `from_config` makes an equal model without its weights."""
+        policies = keras.dtype_policies.DTypePolicyMap(default_policy=self.dtype_policy)
+        for layer in self._flatten_layers(include_self=False):
+            if getattr(layer, "quantization_mode", None) is not None:
+                policies[layer.path] = layer.dtype_policy
+        dtype = policies if len(policies) else self.dtype_policy
+        return {
+            "config": self.config.to_dict(),
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(dtype),
+        }
+
+    @classmethod
+    def from_config(cls: type[Model], config: Mapping[str, Any], custom_objects: Any = None) -> Model:
+        """The model that `get_config` described."""
+        fields = dict(config)
+        if isinstance(fields.get("dtype"), dict):
+            fields["dtype"] = keras.dtype_policies.deserialize(fields["dtype"])
+        return cls(GPT2Config.from_dict(fields.pop("config")), **fields)
+
+    @classmethod
+    def from_pretrained(cls: type[Model], where: str | Path, **kwargs: Any) -> Model:
+        """A model with the weights of a checkpoint; see `gpt2model.pretrained.load_pretrained`."""
+        from .pretrained import load_pretrained
+
+        model: Model = load_pretrained(cls, where, **kwargs)
+        return model
+
+    def save_pretrained(self, directory: str | Path, **kwargs: Any) -> None:
+        """Write a checkpoint that transformers reads; see `gpt2model.pretrained.save_pretrained`."""
+        from .pretrained import save_pretrained
+
+        save_pretrained(self, directory, **kwargs)
+
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
+        """The losses of an answer against labels, by output field; heads define it."""
+        raise ValueError(
+            f"{type(self).__name__} has no head and so no loss of its own; compile it with one, or train a model with a head."
+        )
+
+    def scores_of(self, output: Any) -> Any:
+        """What a loss or metric given to `compile` sees of an answer: the logits, or a mapping of several."""
+        return output["logits"]
+
+    def predict(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict`, without caches in the answer."""
+        self._predicting = True
+        try:
+            return super().predict(*args, **kwargs)
+        finally:
+            self._predicting = False
+
+    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict_on_batch`, without caches in the answer."""
+        self._predicting = True
+        try:
+            return super().predict_on_batch(*args, **kwargs)
+        finally:
+            self._predicting = False
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Tensor:
+        """The loss of a batch: the one given to `compile`, applied to the logits; else the model's own.
+
+        The model's own takes the labels from the inputs (`{"input_ids": ..., "labels": ...}`) or from `y`.
+
+        Raises:
+            ValueError: neither, or `sample_weight` with the model's own loss.
+        """
+        if not isinstance(y_pred, ModelOutput):
+            raise ValueError("Training needs answers with names; leave return_dict as True.")
+        if self._compile_loss is not None:
+            return super().compute_loss(x, y, self.scores_of(y_pred), sample_weight, training)
+        if sample_weight is not None:
+            raise ValueError(
+                "sample_weight needs a loss in compile(); the model's own losses leave out what is labelled -100."
+            )
+        if y is not None:
+            losses = self.losses_of(y_pred, y)
+        else:
+            losses = {name: y_pred[name] for name in ("loss", "mc_loss") if name in y_pred}
+        if not losses:
+            raise ValueError(
+                "Nothing to learn from: pass labels among the inputs ({'input_ids': ids, 'labels': labels}) or as y, "
+                "or give compile() a loss."
+            )
+        total = sum(losses.values())
+        for extra in self.losses:  # of regularizers
+            total = total + ops.sum(ops.cast(extra, "float32"))
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
+        """As `keras.Model.compute_metrics`, of the logits; labels may stand among the inputs."""
+        if isinstance(y_pred, ModelOutput):
+            if y is None and isinstance(x, Mapping):
+                y = x.get("labels")
+            y_pred = self.scores_of(y_pred)
+        metrics: Mapping[str, Any] = super().compute_metrics(x, y, y_pred, sample_weight)
+        return metrics

@@ -1,0 +1,133 @@
+"""Do a configuration and a checkpoint belong together? Every missing, extra or misshapen tensor, by name.
+
+Owns the comparison and its verdicts: which differences are errors, which only mean that a head starts anew or
+stays unused, as in Hugging Face's loading. Refuses to read tensors: all of this is known from names and
+shapes, before a model is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import CheckpointError
+from .messages import listed
+from .names import (
+    HEAD_NAMES,
+    PREFIX,
+    backbone_shapes,
+    head_shapes,
+    is_backbone,
+    is_cross_attention,
+    layer_count,
+)
+from .tensors import DTYPES, Checkpoint
+
+if TYPE_CHECKING:
+    from ..config import GPT2Config
+
+LM_HEAD, TOKEN_TABLE = "lm_head.weight", f"{PREFIX}wte.weight"
+
+
+@dataclass
+class Comparison:
+    """What a checkpoint has and lacks for a class. All names are canonical; shapes are (wanted, found).
+
+    Attributes:
+        wanted: every tensor of the class, with its shape.
+        new: tensors of heads or of cross-attention that the checkpoint does not have; they start anew.
+        unused: tensors of heads that the class does not have.
+        tied: the checkpoint repeats the token table as `lm_head.weight`, and the class ties both.
+        missing, extra, misshapen, unreadable: faults.
+    """
+
+    wanted: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    new: list[str] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    tied: bool = False
+    missing: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+    def faults(self) -> Iterator[str]:
+        """A sentence for each kind of fault."""
+        if self.missing:
+            yield f"missing: {listed(self.missing)}"
+        if self.extra:
+            yield f"extra: {listed(self.extra)}"
+        if self.misshapen:
+            shapes = [
+                f"{name} {found} instead of {wanted}" for name, (wanted, found) in self.misshapen.items()
+            ]
+            yield f"wrongly shaped: {listed(shapes)}"
+        if self.unreadable:
+            types = [f"{name} ({dtype})" for name, dtype in self.unreadable.items()]
+            yield f"of a type that is no weight's: {listed(types)}"
+
+    def raise_faults(self, place: str, class_name: str) -> None:
+        """Nothing when there is no fault.
+
+        Raises:
+            CheckpointError: with every fault and what to do.
+        """
+        faults = list(self.faults())
+        if faults:
+            raise CheckpointError(
+                f"{place}: its weights are not those of a {class_name} with this configuration;"
+                f" {'; '.join(faults)}."
+                f" {self._mend()}"
+            )
+
+    def _mend(self) -> str:
+        if self.unreadable:
+            return "Save the model without quantization, and quantize it after loading."
+        heads = [name for name in self.misshapen if name in HEAD_NAMES]
+        if heads and len(heads) == len(self.misshapen) and not self.missing and not self.extra:
+            return "To start these heads anew in the wanted shape, pass ignore_mismatched_sizes=True."
+        if self.extra and not self.missing and not self.misshapen:
+            return "Correct the configuration, or pass ignore_unexpected=True to leave the extra tensors out."
+        return "Use the config.json that was saved with these weights, or pass the right config=."
+
+
+def compare(config: GPT2Config, checkpoint: Checkpoint, class_name: str) -> Comparison:
+    """Holds the names and shapes of a checkpoint against what a class with a configuration has.
+
+    Arguments:
+        config: the model's.
+        checkpoint: open; nothing of it is read.
+        class_name: one of the six classes.
+    """
+    result = Comparison()
+    found = checkpoint.tensors
+    # The loop below is as long as n_layer, which may be a lie; what the files hold is not.
+    if config.n_layer > (layers := layer_count(found)):
+        result.missing += [f"{PREFIX}h.{layer}.*" for layer in range(layers, min(config.n_layer, layers + 3))]
+        if config.n_layer > layers + 3:
+            result.missing[-1] = f"{PREFIX}h.{layers + 2}.* to {PREFIX}h.{config.n_layer - 1}.*"
+        result.misshapen = {}
+        return result
+    heads = head_shapes(config, class_name)
+    result.wanted = {**dict(backbone_shapes(config)), **heads}
+    any_cross = any(map(is_cross_attention, found))
+    for name, shape in result.wanted.items():
+        if name in found:
+            if found[name].shape != shape:
+                result.misshapen[name] = (shape, found[name].shape)
+            elif found[name].dtype not in DTYPES:
+                result.unreadable[name] = found[name].dtype
+        elif name in heads or (is_cross_attention(name) and not any_cross):
+            result.new.append(name)
+        else:
+            result.missing.append(name)
+    for name in found.keys() - result.wanted.keys():
+        if name == LM_HEAD and config.tie_word_embeddings:
+            result.tied = True
+        elif name in HEAD_NAMES:
+            result.unused.append(name)
+        else:
+            result.extra.append(name)
+    result.unused.sort()
+    result.extra.sort(key=lambda name: (not is_backbone(name), name))
+    return result

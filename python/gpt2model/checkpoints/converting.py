@@ -1,0 +1,129 @@
+"""How does a checkpoint become one of another format? Tensor by tensor, mostly without a model.
+
+Owns `convert`, for `gpt2model convert`. Refuses checkpoints whose weights and configuration disagree: what is
+written is sound.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from ..config import GPT2Config
+from ..errors import CheckpointError
+from .comparing import LM_HEAD, compare
+from .messages import listed
+from .names import class_of
+from .numbers import check_tie
+from .opening import open_found
+from .places import CONFIG, KERAS, find
+from .saving import save_together
+from .tensors import Checkpoint
+from .tokenizer_files import tokenizer_files
+
+FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
+
+
+def convert(
+    source: Path,
+    target: Path,
+    format: str,
+    *,
+    dtype: str | None = None,
+    max_shard_size: int | str | None = None,
+) -> list[Path]:
+    """Save a checkpoint in another format, with the tokenizer beside it.
+
+    Arguments:
+        source: a directory or file of any format that `open_checkpoint` takes.
+        target: a directory, made if it is not there; for "keras" also the path of a `.keras` file.
+        format: one of `FORMATS`.
+        dtype: "float32", "float16" or "bfloat16" to convert to; None keeps each tensor's own.
+        max_shard_size: for "safetensors"; bytes, or text like "5GB".
+
+    Returns:
+        The files written.
+
+    Raises:
+        OSError: something cannot be read or written, or files are there that would be read instead of the new
+            ones.
+        CheckpointError: the source is broken or unsound, or the format cannot hold it.
+        ValueError: no such format or size.
+    """
+    from ..pretrained import refuse_rivals
+
+    folder = target.parent if target.suffix == ".keras" else target
+    refuse_rivals(folder, format)
+    found = find(source)
+    tokenizer = tokenizer_files(
+        source if source.is_dir() else source.parent,
+        is_preset=found.format == "keras-hub",
+        to_preset=format == "keras-hub",
+    )
+    with open_found(found, str(source)) as checkpoint:
+        config, class_name = _sound(checkpoint)
+        fields = {**config.to_dict(), "architectures": [class_name]}
+        if format == "safetensors":
+            from .safetensors_writing import DEFAULT_SHARD, write_safetensors
+
+            size = DEFAULT_SHARD if max_shard_size is None else max_shard_size
+            paths = write_safetensors(checkpoint, folder, fields, dtype=dtype, max_shard_size=size)
+        elif format == "keras-hub":
+            from .keras_hub_writing import write_keras_hub
+
+            paths = write_keras_hub(checkpoint, folder, config, dtype=dtype)
+        elif format in FORMATS:
+            paths = _through_model(source, target, format, class_name, dtype or _common_dtype(checkpoint))
+        else:
+            raise ValueError(f"format={format!r}: a checkpoint is written as one of {', '.join(FORMATS)}")
+    for relative, data in tokenizer.items():
+        path = folder / relative
+        paths += save_together(path.parent, {path.name: data})
+    return paths
+
+
+def _sound(checkpoint: Checkpoint) -> tuple[GPT2Config, str]:
+    """The configuration and class of a checkpoint, which is left with the tensors of that class alone."""
+    if checkpoint.fields is None:
+        raise CheckpointError(f"{checkpoint.place}: no {CONFIG} is beside the weights: copy it there")
+    try:
+        config = GPT2Config.from_dict(checkpoint.fields)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{checkpoint.place}: {error}") from error
+    class_name = class_of(checkpoint.tensors, config.architectures or ())
+    if class_name == "GPT2DoubleHeadsModel":
+        config = config.replace(num_labels=1)
+    comparison = compare(config, checkpoint, class_name)
+    comparison.missing += comparison.new
+    comparison.raise_faults(checkpoint.place, class_name)
+    if comparison.tied:
+        check_tie(checkpoint)
+        del checkpoint.tensors[LM_HEAD]
+    if comparison.unused:
+        warnings.warn(
+            f"{checkpoint.place}: a {class_name} has no place for {listed(comparison.unused)}: they are"
+            " left out",
+            stacklevel=3,
+        )
+        for name in comparison.unused:
+            del checkpoint.tensors[name]
+    # In the order of the model, whatever that of the file was.
+    checkpoint.tensors = {name: checkpoint.tensors[name] for name in comparison.wanted}
+    return config, class_name
+
+
+def _common_dtype(checkpoint: Checkpoint) -> str:
+    kinds = {tensor.dtype for tensor in checkpoint.tensors.values()}
+    return kinds.pop() if len(kinds) == 1 else "float32"
+
+
+def _through_model(source: Path, target: Path, format: str, class_name: str, dtype: str) -> list[Path]:
+    """Keras lays out its own files by the objects that hold the weights, so it writes them."""
+    import gpt2model
+
+    from .keras_files import write_keras, write_weights_h5
+
+    model = getattr(gpt2model, class_name).from_pretrained(source, dtype=dtype)
+    if format == "weights.h5":
+        return write_weights_h5(model, target)
+    return write_keras(model, target if target.suffix == ".keras" else target / KERAS)

@@ -1,0 +1,161 @@
+"""What comes next? GPT-2 with its language-model head.
+
+Owns the head, tied to the word embeddings or not, and its loss. Refuses generation loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from .backend import Tensor, product_of_rows
+from .base import GPT2PreTrainedModel
+from .cache import KVCache
+from .config import GPT2Config
+from .entry import check_labels, entry
+from .initialisation import weight_initializer
+from .losses import language_model_loss
+from .model import GPT2Model
+from .outputs import CausalLMOutputWithCrossAttentions
+
+
+def tied_logits(wte: keras.layers.ReversibleEmbedding, hidden: Tensor) -> Tensor:
+    """Hidden states against every word embedding: (..., n_embd) to (..., vocab_size)."""
+    if wte.quantization_mode is not None:
+        return wte(hidden, reverse=True)
+    return product_of_rows(hidden, ops.cast(wte.embeddings, wte.compute_dtype))
+
+
+def kept_positions(hidden: Tensor, logits_to_keep: int | Tensor) -> Tensor:
+    """The positions whose logits are wanted: all for 0, the last so many, or those of a list of indices."""
+    if isinstance(logits_to_keep, int):
+        if logits_to_keep < 0:
+            raise ValueError(f"logits_to_keep must be 0 (all) or more, not {logits_to_keep}.")
+        return hidden if logits_to_keep == 0 else hidden[..., -logits_to_keep:, :]
+    return ops.take(hidden, logits_to_keep, axis=-2)
+
+
+class LanguageModelHead(GPT2PreTrainedModel):
+    """Abstract: what the models with a language-model head share."""
+
+    def _language_model_head(self) -> keras.layers.Dense:
+        return keras.layers.Dense(
+            self.config.vocab_size,
+            use_bias=False,
+            kernel_initializer=weight_initializer(self.config),
+            dtype=self.dtype_policy,
+            name="lm_head",
+        )
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of the vocabulary: (..., n_embd) to (..., vocab_size)."""
+        return self.lm_head(hidden) if self.lm_head is not None else tied_logits(self.transformer.wte, hidden)
+
+    def get_output_embeddings(self) -> keras.layers.Layer:
+        """The untied head, or the word embeddings."""
+        return self.transformer.wte if self.lm_head is None else self.lm_head
+
+    def make_cache(self, batch_size: int, max_length: int | None = None) -> KVCache:
+        """An empty cache that fits this model; see `KVCache.empty`."""
+        return KVCache.empty(self.config, batch_size, max_length, dtype=self.compute_dtype)
+
+
+@keras.saving.register_keras_serializable(package="gpt2model")
+class GPT2LMHeadModel(LanguageModelHead):
+    """GPT-2 with a language-model head.
+
+    Arguments:
+        config: the numbers of the model; `tie_word_embeddings` says whether the head has weights of its own.
+        dtype: Keras dtype or policy.
+
+    Called as `GPT2Model`, and with:
+        labels: as input_ids; moved by one inside the model. -100 where none counts.
+        logits_to_keep: 0 for all positions, n for the last n (1 while generating), or a list of indices.
+
+    Returns:
+        `CausalLMOutputWithCrossAttentions`; `loss` when labels came.
+
+    Example:
+        >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> ids = ops.convert_to_tensor([[1, 2, 3]])
+        >>> output = model(ids, labels=ids)
+        >>> output.logits.shape == (1, 3, 11), len(output.past_key_values)
+        (True, 1)
+    """
+
+    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
+        self.lm_head = None if config.tie_word_embeddings else self._language_model_head()
+        self._finish()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights."""
+        if self.lm_head is not None and not self.lm_head.built:
+            self.lm_head.build((None, None, self.config.n_embd))
+        self.transformer.build()
+        self.built = True
+
+    @entry
+    def call(
+        self,
+        input_ids: Tensor | None = None,
+        past_key_values: KVCache | Sequence[Any] | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        training: bool | None = None,
+    ) -> Any:
+        """See the class."""
+        inner = self.transformer(
+            input_ids,
+            past_key_values=past_key_values,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            head_mask=head_mask,
+            inputs_embeds=inputs_embeds,
+            encoder_hidden_states=encoder_hidden_states,
+            encoder_attention_mask=encoder_attention_mask,
+            use_cache=self._keeps_cache(use_cache, training),
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+            training=training,
+        )
+        logits = self.logits(kept_positions(inner.last_hidden_state, logits_to_keep))
+        loss = None
+        if labels is not None:
+            if not (isinstance(logits_to_keep, int) and logits_to_keep == 0):
+                raise ValueError("labels need the logits of every position; leave logits_to_keep at 0.")
+            check_labels("labels", labels, tuple(logits.shape)[:-1], self.config.vocab_size)
+            loss = language_model_loss(logits, labels)
+        output = CausalLMOutputWithCrossAttentions(
+            loss=loss,
+            logits=logits,
+            past_key_values=inner.past_key_values,
+            hidden_states=inner.hidden_states,
+            attentions=inner.attentions,
+            cross_attentions=inner.cross_attentions,
+        )
+        return self._answer(output, return_dict)
+
+    def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
+        """The language-model loss; `labels` as the argument of the call, or a mapping that holds them."""
+        if isinstance(labels, Mapping):
+            labels = labels["labels"]
+        check_labels("labels", labels, tuple(output.logits.shape)[:-1], self.config.vocab_size)
+        return {"loss": language_model_loss(output.logits, labels)}

@@ -1,0 +1,90 @@
+"""How wrong was the model? The losses of the heads, as Hugging Face's PyTorch models compute them.
+
+Owns the formulas, all in float32. One thing differs by intent: where every label is ignored, the loss is 0 (and so is its
+gradient), where PyTorch's mean over nothing is NaN and would wreck the weights.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+from .backend import Tensor
+from .config import PROBLEM_TYPES, GPT2Config
+from .entry import IGNORED_LABEL
+
+
+def cross_entropy(logits: Tensor, labels: Tensor, ignored: int | Tensor = IGNORED_LABEL) -> Tensor:
+    """Mean of -log softmax(logits)[label] over the labels that are not ignored.
+
+    Arguments:
+        logits: (..., classes).
+        labels: (...) integers.
+        ignored: the label that does not count.
+
+    Example:
+        >>> float(cross_entropy(ops.zeros((2, 4)), ops.convert_to_tensor([1, -100]))) == float(ops.log(4.0))
+        True
+    """
+    labels = ops.cast(labels, "int32")
+    counts = ops.not_equal(labels, ignored)
+    chosen = ops.where(counts, labels, ops.zeros_like(labels))
+    # Each backend has a kernel for this; picking from the logits by index instead cost TensorFlow tens of gigabytes.
+    surprise = ops.sparse_categorical_crossentropy(chosen, ops.cast(logits, "float32"), from_logits=True)
+    weight = ops.cast(counts, "float32")
+    return ops.sum(surprise * weight) / ops.maximum(ops.sum(weight), 1.0)
+
+
+def language_model_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of each position's logits against the next position's label.
+
+    Arguments:
+        logits: (..., positions, vocab_size).
+        labels: (..., positions); the same ids as the input, -100 where none counts.
+    """
+    # Labels move, not logits: cutting the logits would copy the largest tensor of the model.
+    ahead = labels[..., 1:]
+    last = ops.full_like(labels[..., :1], IGNORED_LABEL)
+    return cross_entropy(logits, ops.concatenate([ahead, last], axis=-1))
+
+
+def problem_of(config: GPT2Config, labels: Tensor) -> str:
+    """The problem type that the configuration names, or that the labels imply."""
+    if config.problem_type is not None:
+        return str(config.problem_type)
+    regression, single, multiple = PROBLEM_TYPES
+    if config.num_labels == 1:
+        return regression
+    return single if "int" in str(labels.dtype) else multiple
+
+
+def sequence_loss(config: GPT2Config, logits: Tensor, labels: Tensor) -> Tensor:
+    """Squared error, cross-entropy or binary cross-entropy, by problem type.
+
+    Arguments:
+        logits: (batch, num_labels).
+        labels: (batch,) class numbers; or (batch, num_labels) numbers, (batch,) when there is one label.
+    """
+    problem = problem_of(config, labels)
+    logits = ops.cast(logits, "float32")
+    if problem == "single_label_classification":
+        return cross_entropy(logits, ops.reshape(labels, (-1,)))
+    labels = ops.reshape(ops.cast(labels, "float32"), ops.shape(logits))
+    if problem == "regression":
+        return ops.mean(ops.square(logits - labels))
+    # max(x, 0) - x y + log(1 + exp(-|x|)) is -y log s(x) - (1 - y) log(1 - s(x)) without overflow.
+    return ops.mean(ops.relu(logits) - logits * labels + ops.log1p(ops.exp(-ops.abs(logits))))
+
+
+def span_loss(start_logits: Tensor, end_logits: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Mean of two cross-entropies; positions outside the input are clamped to its length and do not count.
+
+    Arguments:
+        start_logits, end_logits: (batch, positions).
+        start, end: (batch,) or (batch, 1).
+    """
+    length = ops.shape(start_logits)[1]
+    total = 0.0
+    for logits, positions in ((start_logits, start), (end_logits, end)):
+        place = ops.clip(ops.reshape(ops.cast(positions, "int32"), (-1,)), 0, length)
+        total = total + cross_entropy(logits, place, ignored=length)
+    return total / 2.0

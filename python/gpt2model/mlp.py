@@ -1,0 +1,54 @@
+"""What does each position do by itself? The feed-forward half of a layer.
+
+Owns two products with an activation between them. Refuses to look at other positions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from .activations import activation
+from .backend import Tensor
+from .config import GPT2Config
+from .initialisation import residual_initializer, weight_initializer
+
+
+class GPT2MLP(keras.layers.Layer):
+    """Feed-forward layer: n_embd to `inner_dim`, activation, and back.
+
+    Example:
+        >>> layer = GPT2MLP(GPT2Config(n_embd=8, n_head=2))
+        >>> layer.build((None, None, 8))
+        >>> layer(keras.ops.ones((1, 3, 8))).shape == (1, 3, 8)
+        True
+    """
+
+    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n_embd, self.inner_dim = config.n_embd, config.inner_dim
+        self.act = activation(config.activation_function)
+        self.c_fc = keras.layers.Dense(
+            self.inner_dim,
+            kernel_initializer=weight_initializer(config),
+            dtype=self.dtype_policy,
+            name="c_fc",
+        )
+        self.c_proj = keras.layers.Dense(
+            self.n_embd,
+            kernel_initializer=residual_initializer(config),
+            dtype=self.dtype_policy,
+            name="c_proj",
+        )
+        self.dropout = keras.layers.Dropout(config.resid_pdrop, dtype=self.dtype_policy, name="dropout")
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights."""
+        self.c_fc.build((None, None, self.n_embd))
+        self.c_proj.build((None, None, self.inner_dim))
+        self.built = True
+
+    def call(self, hidden: Tensor, training: bool | None = None) -> Tensor:
+        """(batch, positions, n_embd) to the same shape."""
+        return self.dropout(self.c_proj(self.act(self.c_fc(hidden))), training=training)

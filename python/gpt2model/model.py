@@ -1,0 +1,288 @@
+"""What turns token ids into hidden states? The backbone.
+
+Owns embeddings, the stack of layers, the last normalisation, and the passage of positions, masks and caches through them.
+Refuses heads and losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from .backend import Tensor, static_int
+from .base import GPT2PreTrainedModel
+from .block import GPT2Block, Pair, Past, layer_norm
+from .cache import KVCache, TuplePast, check_tuple
+from .config import GPT2Config
+from .entry import check_ids, check_length, check_like, check_positions, check_tokens, entry, same
+from .errors import ContextLengthError
+from .initialisation import weight_initializer
+from .masks import Visibility, check_padding, encoder_visibility, layer_head_masks, self_visibility
+from .outputs import BaseModelOutputWithPastAndCrossAttentions
+
+
+@keras.saving.register_keras_serializable(package="gpt2model")
+class GPT2Model(GPT2PreTrainedModel):
+    """GPT-2 without a head.
+
+    Arguments:
+        config: the numbers of the model.
+        dtype: Keras dtype or policy ("float32", "bfloat16", "mixed_bfloat16", ...).
+
+    Called with (all but the first by name, each optional):
+        input_ids: (batch, positions) integers; or a mapping of all of these. Leading axes may be more, (batch, choices,
+            positions).
+        past_key_values: a `KVCache`, or Hugging Face's tuple form; the answer has the same form.
+        attention_mask: (batch, cached + new positions), nonzero where a token counts.
+        token_type_ids: as input_ids; looked up in the word embeddings and added.
+        position_ids: (batch, positions) or (positions,); counted on from the cache when None.
+        head_mask: (n_head,) or (n_layer, n_head), factors of the attention weights.
+        inputs_embeds: (batch, positions, n_embd), instead of input_ids.
+        encoder_hidden_states: (batch, encoder positions, n_embd), when the configuration has `add_cross_attention`.
+        encoder_attention_mask: (batch, encoder positions).
+        use_cache, output_attentions, output_hidden_states, return_dict: as the configuration says when None.
+
+    Returns:
+        `BaseModelOutputWithPastAndCrossAttentions`, or its tuple when `return_dict` is False.
+
+    Raises:
+        ValueError, TypeError: misshapen inputs, ids out of the vocabulary.
+        ContextLengthError: more positions than `n_positions` or than the cache has room for.
+
+    Source: Radford et al. 2019; names and results of transformers' `GPT2Model`.
+
+    Example:
+        >>> model = GPT2Model(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> model(ops.convert_to_tensor([[1, 2, 3]])).last_hidden_state.shape == (1, 3, 4)
+        True
+    """
+
+    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        policy = self.dtype_policy
+        self.wte = self._word_embeddings(config.vocab_size)
+        self.wpe = keras.layers.Embedding(
+            config.n_positions,
+            config.n_embd,
+            embeddings_initializer=weight_initializer(config),
+            dtype=policy,
+            name="wpe",
+        )
+        self.drop = keras.layers.Dropout(config.embd_pdrop, dtype=policy, name="drop")
+        self.h = [
+            GPT2Block(config, index, dtype=policy, name=f"h_{index}") for index in range(config.n_layer)
+        ]
+        self.ln_f = layer_norm(config, policy, "ln_f")
+        self._finish()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights; shapes do not depend on the input's."""
+        if self.built:
+            return
+        self.wte.build()
+        self.wpe.build()
+        for layer in (*self.h, self.ln_f):
+            layer.build((None, None, self.config.n_embd))
+        self.built = True
+
+    @entry
+    def call(
+        self,
+        input_ids: Tensor | None = None,
+        past_key_values: KVCache | Sequence[Any] | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        """See the class."""
+        config = self.config
+        keep = self._keeps_cache(use_cache, training)
+        weights = config.output_attentions if output_attentions is None else output_attentions
+        every = config.output_hidden_states if output_hidden_states is None else output_hidden_states
+
+        shape = check_tokens(config, input_ids, inputs_embeds)
+        outer = ops.shape(input_ids if input_ids is not None else inputs_embeds)[: len(shape)]
+        embedded = self.wte(_flat(input_ids, 2)) if input_ids is not None else _flat(inputs_embeds, 3)
+        batch, steps = (embedded.shape[0], shape[-1])  # as far as known
+        rows, length = ops.shape(embedded)[0], outer[-1]
+
+        pasts, before, room = self._pasts(past_key_values, batch, steps)
+        hidden = embedded + self._positions(position_ids, shape, before, length)
+        if token_type_ids is not None:
+            check_like("token_type_ids", token_type_ids, shape)
+            check_ids(
+                "token_type_ids",
+                token_type_ids,
+                config.vocab_size,
+                "types are looked up in the word embeddings.",
+            )
+            hidden = hidden + self.wte(_flat(token_type_ids, 2))
+        hidden = self.drop(hidden, training=training)
+
+        sight = self._sight(attention_mask, rows, batch, length, steps, before, room)
+        encoder_sight = self._encoder_sight(encoder_hidden_states, encoder_attention_mask, batch, steps)
+        head_masks = layer_head_masks(head_mask, config.n_layer, config.n_head)
+
+        states, seen, cross_seen = [], [], []
+        own: list[Pair | None] = []
+        cross: list[Pair | None] = []
+        for block, past, mask in zip(self.h, pasts, head_masks, strict=True):
+            states.append(hidden)
+            passed = block(
+                hidden,
+                sight=sight,
+                past=past,
+                states=encoder_hidden_states,
+                encoder_sight=encoder_sight,
+                head_mask=mask,
+                keep=keep,
+                weights=weights,
+                training=training,
+            )
+            hidden = passed.hidden
+            own.append(passed.own)
+            cross.append(passed.cross)
+            seen.append(passed.weights)
+            cross_seen.append(passed.cross_weights)
+        hidden = self.ln_f(hidden)
+        if len(shape) > 2:
+            hidden = ops.reshape(hidden, (*outer, config.n_embd))
+        states.append(hidden)
+        output = BaseModelOutputWithPastAndCrossAttentions(
+            last_hidden_state=hidden,
+            past_key_values=_kept(past_key_values, own, cross, before, length) if keep else None,
+            hidden_states=tuple(states) if every else None,
+            attentions=tuple(seen) if weights else None,
+            cross_attentions=tuple(cross_seen) if weights and encoder_hidden_states is not None else None,
+        )
+        return self._answer(output, return_dict)
+
+    def _pasts(
+        self, past: KVCache | Sequence[Any] | None, batch: int | None, steps: int | None
+    ) -> tuple[list[Past], int | Tensor, int | None]:
+        """Each layer's past, how many positions lie before the new ones, and the room of a static cache."""
+        config = self.config
+        if past is None:
+            check_length(config, 0, steps)
+            return [Past(None, None, None)] * config.n_layer, 0, None
+        if not isinstance(past, KVCache):
+            layers = check_tuple(past)
+            _check_cache("past_key_values", len(layers), layers[0][0].shape if layers else (), config, batch)
+            before = ops.shape(layers[0][0])[2]
+            check_length(config, static_int(before), steps)
+            pairs = [(layer[0], layer[1]) for layer in layers]
+            crosses = [(layer[2], layer[3]) if len(layer) == 4 else None for layer in layers]
+            return [Past(own, cross, None) for own, cross in zip(pairs, crosses, strict=True)], before, None
+        _check_cache("past_key_values", len(past.keys), past.keys[0].shape, config, batch)
+        known = static_int(past.offset)
+        offset = past.offset if known is None else known
+        if known is not None and steps is not None and known + steps > past.max_length:
+            raise ContextLengthError(
+                f"The cache has room for {past.max_length} positions; {known} are filled and {steps} more came. "
+                "Make it longer: KVCache.empty(config, batch_size, max_length)."
+            )
+        cross_pairs: Sequence[Pair | None] = [None] * config.n_layer
+        if past.cross_keys:
+            cross_pairs = list(zip(past.cross_keys, past.cross_values, strict=True))
+        own_pairs = zip(past.keys, past.values, strict=True)
+        pasts = [Past(own, cross, offset) for own, cross in zip(own_pairs, cross_pairs, strict=True)]
+        return pasts, offset, past.max_length
+
+    def _positions(
+        self,
+        position_ids: Tensor | None,
+        shape: tuple[int | None, ...],
+        before: int | Tensor,
+        length: int | Tensor,
+    ) -> Tensor:
+        """Position embeddings, (1 or batch, positions, n_embd)."""
+        if position_ids is None:
+            return self.wpe(ops.expand_dims(ops.arange(length, dtype="int32") + before, 0))
+        check_positions(self.config, position_ids, shape)
+        return self.wpe(
+            _flat(position_ids, 2) if len(position_ids.shape) > 1 else ops.expand_dims(position_ids, 0)
+        )
+
+    def _sight(
+        self,
+        padding: Tensor | None,
+        rows: int | Tensor,
+        batch: int | None,
+        length: int | Tensor,
+        steps: int | None,
+        before: int | Tensor,
+        room: int | None,
+    ) -> Visibility:
+        known = static_int(before)
+        if padding is not None:
+            padding = _flat(padding, 2)
+            check_padding(padding, batch, known, steps, room)
+        if room is not None and known != 0:
+            return self_visibility(padding, rows, length, before, room, static=True)
+        if padding is not None and room is not None:
+            padding = padding[:, :length]  # prefill: the new positions see only each other
+        return self_visibility(padding, rows, length, before, before + length, static=False)
+
+    def _encoder_sight(
+        self, states: Tensor | None, mask: Tensor | None, batch: int | None, steps: int | None
+    ) -> Visibility | None:
+        if states is None:
+            return None
+        if not self.config.add_cross_attention:
+            raise ValueError(
+                "encoder_hidden_states came, but this model has no cross-attention; "
+                "make it with GPT2Config(add_cross_attention=True)."
+            )
+        shape = tuple(states.shape)
+        if len(shape) != 3 or not same(shape[0], batch) or not same(shape[2], self.config.n_embd):
+            raise ValueError(
+                f"encoder_hidden_states has shape {shape}; it must be ({batch}, encoder positions, {self.config.n_embd})."
+            )
+        return encoder_visibility(mask, batch, steps, shape[1])
+
+
+def _flat(tensor: Tensor, rank: int) -> Tensor:
+    """Leading axes joined into one, so that `rank` axes are left."""
+    shape = ops.shape(tensor)
+    return tensor if len(shape) == rank else ops.reshape(tensor, (-1, *shape[len(shape) - rank + 1 :]))
+
+
+def _check_cache(name: str, layers: int, shape: Any, config: GPT2Config, batch: int | None) -> None:
+    if layers != config.n_layer:
+        raise ValueError(f"{name} has {layers} layers; the model has n_layer={config.n_layer}.")
+    if not (same(shape[0], batch) and same(shape[1], config.n_head) and same(shape[3], config.head_dim)):
+        raise ValueError(
+            f"{name} holds tensors of shape {tuple(shape)}; they must be (batch {batch}, n_head {config.n_head}, positions, "
+            f"head_dim {config.head_dim})."
+        )
+
+
+def _kept(
+    past: Any,
+    own: Sequence[Pair | None],
+    cross: Sequence[Pair | None],
+    before: int | Tensor,
+    length: int | Tensor,
+) -> KVCache | TuplePast:
+    """What the layers kept, in the form in which the past came; the tuple form when none came."""
+    pairs = [pair for pair in own if pair is not None]
+    crosses = [pair for pair in cross if pair is not None]
+    if isinstance(past, KVCache):
+        keys, values = zip(*pairs, strict=True)
+        cross_keys, cross_values = zip(*crosses, strict=True) if crosses else ((), ())
+        return KVCache(keys, values, before + length, cross_keys, cross_values)
+    if crosses:
+        return tuple((*pair, *other) for pair, other in zip(pairs, crosses, strict=True))
+    return tuple(pairs)

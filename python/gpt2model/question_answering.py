@@ -1,0 +1,114 @@
+"""Where in the text is the answer? GPT-2 with a head for the first and the last position of a span.
+
+Owns the head and its loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from .backend import Tensor
+from .base import GPT2PreTrainedModel
+from .config import GPT2Config
+from .entry import entry, same
+from .initialisation import weight_initializer
+from .losses import span_loss
+from .model import GPT2Model
+from .outputs import QuestionAnsweringModelOutput
+
+
+@keras.saving.register_keras_serializable(package="gpt2model")
+class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
+    """GPT-2 that finds a span.
+
+    Arguments:
+        config: the numbers of the model.
+        dtype: Keras dtype or policy.
+
+    Called as `GPT2Model` (no encoder, no cache), and with:
+        start_positions, end_positions: (batch,); positions outside the input do not count.
+
+    Returns:
+        `QuestionAnsweringModelOutput`.
+
+    Example:
+        >>> model = GPT2ForQuestionAnswering(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> model(ops.convert_to_tensor([[1, 2, 3]])).start_logits.shape == (1, 3)
+        True
+    """
+
+    def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
+        super().__init__(config, **kwargs)
+        self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
+        self.qa_outputs = keras.layers.Dense(
+            2, kernel_initializer=weight_initializer(config), dtype=self.dtype_policy, name="qa_outputs"
+        )
+        self._finish()
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights."""
+        self.transformer.build()
+        if not self.qa_outputs.built:
+            self.qa_outputs.build((None, None, self.config.n_embd))
+        self.built = True
+
+    @entry
+    def call(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        head_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        start_positions: Tensor | None = None,
+        end_positions: Tensor | None = None,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        training: bool | None = None,
+    ) -> Any:
+        """See the class."""
+        inner = self.transformer(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            position_ids=position_ids,
+            head_mask=head_mask,
+            inputs_embeds=inputs_embeds,
+            use_cache=False,
+            output_attentions=output_attentions,
+            output_hidden_states=output_hidden_states,
+            return_dict=True,
+            training=training,
+        )
+        scores = self.qa_outputs(inner.last_hidden_state)  # (batch, positions, 2)
+        output = QuestionAnsweringModelOutput(
+            start_logits=scores[..., 0],
+            end_logits=scores[..., 1],
+            hidden_states=inner.hidden_states,
+            attentions=inner.attentions,
+        )
+        if start_positions is not None and end_positions is not None:
+            output["loss"] = self.losses_of(output, (start_positions, end_positions))["loss"]
+        return self._answer(output, return_dict)
+
+    def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
+        """The mean of both ends' losses; labels are a pair, or a mapping of start_positions and end_positions."""
+        start, end = (
+            (labels["start_positions"], labels["end_positions"]) if isinstance(labels, Mapping) else labels
+        )
+        batch = output.start_logits.shape[0]
+        for name, positions in (("start_positions", start), ("end_positions", end)):
+            shape = tuple(positions.shape)
+            if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not same(shape[0], batch):
+                raise ValueError(f"{name} has shape {shape}; it must be ({batch},): one position a row.")
+        return {"loss": span_loss(output.start_logits, output.end_logits, start, end)}
+
+    def scores_of(self, output: Any) -> Any:
+        """Both logits, by name."""
+        return {"start_logits": output["start_logits"], "end_logits": output["end_logits"]}

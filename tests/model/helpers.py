@@ -1,0 +1,87 @@
+"""What the model tests share: models filled with given weights, transformers as the judge, arrays out of any backend.
+
+Refuses to read checkpoints through the package under test: golden weights come straight from safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from safetensors.numpy import load_file
+
+import gpt2model
+from gpt2model.weight_names import named_weights
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "model"
+BACKEND = keras.backend.backend()
+TOLERANCE = 1e-4
+
+
+def array(tensor: Any) -> np.ndarray[Any, Any]:
+    """A tensor's values."""
+    return np.asarray(keras.ops.convert_to_numpy(tensor))
+
+
+def tensor(values: Any) -> Any:
+    """Values as a tensor of the backend."""
+    return keras.ops.convert_to_tensor(values)
+
+
+def difference(left: Any, right: Any) -> float:
+    """The largest difference of two arrays of the same shape."""
+    left, right = np.asarray(left, "float64"), np.asarray(right, "float64")
+    assert left.shape == right.shape, f"{left.shape} against {right.shape}"
+    return float(np.abs(left - right).max()) if left.size else 0.0
+
+
+def fill(model: Any, weights: dict[str, np.ndarray[Any, Any]]) -> None:
+    """Put Hugging Face tensors into a model; every one must have its place, and every place its tensor."""
+    slots = named_weights(model)
+    assert set(slots) == set(weights), set(slots) ^ set(weights)
+    for name, slot in slots.items():
+        slot.assign(weights[name])
+
+
+def golden_model(case: str) -> tuple[Any, dict[str, Any], dict[str, np.ndarray[Any, Any]]]:
+    """The model of a golden case, its calls, and its inputs and outputs."""
+    folder = GOLDEN / case
+    description = json.loads((folder / "case.json").read_text("utf-8"))
+    config = gpt2model.GPT2Config.from_json(folder / "config.json")
+    model = getattr(gpt2model, description["class"])(config)
+    fill(model, load_file(folder / "model.safetensors"))
+    return model, description["calls"], load_file(folder / "io.safetensors")
+
+
+def twins(class_name: str, seed: int = 0, **fields: Any) -> tuple[Any, Any]:
+    """A model of ours and one of transformers (PyTorch, eager) with the same random weights."""
+    import torch
+    import transformers
+
+    torch.manual_seed(seed)
+    theirs = getattr(transformers, class_name)(transformers.GPT2Config(**fields, attn_implementation="eager"))
+    theirs.eval()
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for (
+            parameter
+        ) in theirs.parameters():  # wider than GPT-2's own, so that nothing hides behind small numbers
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.15)
+    ours = getattr(gpt2model, class_name)(gpt2model.GPT2Config(**fields))
+    tied = fields.get("tie_word_embeddings", True)
+    state = {name: value.numpy().copy() for name, value in theirs.state_dict().items()}
+    fill(ours, {name: value for name, value in state.items() if not (tied and name == "lm_head.weight")})
+    return ours, theirs
+
+
+def compiled(function: Any) -> Any:
+    """A function of tensors as this backend is used in earnest. JAX compiles each operation of an eager call by itself,
+    which takes longer than compiling the function whole."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function

@@ -1,0 +1,267 @@
+"""Can a model be called in every way the frameworks call? Compiled, as `.forward`, by mapping, and in other precisions."""
+
+from __future__ import annotations
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from helpers import BACKEND, TOLERANCE, array, compiled, difference, tensor, twins
+
+import gpt2model
+from gpt2model import outputs as output_types
+
+BASE = {"vocab_size": 120, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 4}
+IDS = np.random.default_rng(0).integers(0, 120, (2, 12))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return twins("GPT2LMHeadModel", **BASE)[0]
+
+
+@pytest.fixture(scope="module")
+def logits():
+    """transformers' logits of IDS."""
+    import torch
+
+    with torch.no_grad():
+        return twins("GPT2LMHeadModel", **BASE)[1](torch.tensor(IDS)).logits.numpy()
+
+
+def test_compiled_ways(model, logits):
+    if BACKEND == "jax":
+        import jax
+
+        ways = [jax.jit(model), jax.jit(lambda ids: model(ids))]
+        variables = (
+            [v.value for v in model.trainable_variables],
+            [v.value for v in model.non_trainable_variables],
+        )
+        stateless = jax.jit(lambda ids: model.stateless_call(*variables, ids)[0])
+        for way in [*ways, stateless]:
+            assert difference(array(way(tensor(IDS)).logits), logits) < TOLERANCE
+    elif BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        open_shape = [tf.TensorSpec((None, None), tf.int64)]
+        for options in ({}, {"jit_compile": True}, {"input_signature": open_shape}):
+            way = tf.function(lambda ids: model(ids, use_cache=True, output_attentions=True), **options)
+            output = way(tf.constant(IDS))
+            assert isinstance(output, output_types.CausalLMOutputWithCrossAttentions)
+            assert difference(array(output.logits), logits) < TOLERANCE
+            assert difference(array(way(tf.constant(IDS[:, :5])).logits), logits[:, :5]) < TOLERANCE
+        fused = tf.function(model, input_signature=open_shape)
+        assert difference(array(fused(tf.constant(IDS)).logits), logits) < TOLERANCE
+    else:
+        import torch
+
+        with torch.no_grad():
+            output = model(torch.tensor(IDS))
+            assert not output.logits.requires_grad
+            assert difference(array(output.logits), logits) < TOLERANCE
+        assert model(torch.tensor(IDS)).logits.requires_grad
+        assert difference(array(model.forward(torch.tensor(IDS)).logits), logits) < TOLERANCE
+        count = sum(parameter.numel() for parameter in model.parameters() if parameter.is_floating_point())
+        assert count == sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+
+
+def test_open_shapes_with_a_mask_and_a_cache(model, logits):
+    """TensorFlow graphs with unknown batch and length, left padding and a static cache."""
+    if BACKEND != "tensorflow":
+        pytest.skip("only TensorFlow has unknown sides")
+    import tensorflow as tf
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, None), tf.int64), tf.TensorSpec((None, None), tf.int64)]
+    )
+    def run(ids, mask):
+        first = model(ids[:, :-1], attention_mask=mask[:, :-1], use_cache=True)
+        return model(ids[:, -1:], attention_mask=mask, past_key_values=first.past_key_values).logits
+
+    got = run(tf.constant(IDS), tf.ones(IDS.shape, tf.int64))
+    assert difference(array(got), logits[:, -1:]) < TOLERANCE
+
+
+def test_mapping_and_arrays(model, logits):
+    for call in (
+        lambda: model({"input_ids": IDS}),
+        lambda: model(
+            {"input_ids": tensor(IDS), "attention_mask": tensor(np.ones_like(IDS))}, training=False
+        ),
+        lambda: model(IDS),
+        lambda: model(input_ids=IDS.tolist()),
+        lambda: model(tensor(IDS), None, tensor(np.ones_like(IDS))),
+    ):
+        assert difference(array(call().logits), logits) < TOLERANCE
+    with pytest.raises(ValueError, match=r"takes no input \['lables'\]"):
+        model({"input_ids": IDS, "lables": IDS})
+
+
+def test_logits_to_keep(model, logits):
+    assert difference(array(model(tensor(IDS), logits_to_keep=1).logits), logits[:, -1:]) < TOLERANCE
+    assert difference(array(model(tensor(IDS), logits_to_keep=3).logits), logits[:, -3:]) < TOLERANCE
+    places = tensor(np.array([4, 0]))
+    assert difference(array(model(tensor(IDS), logits_to_keep=places).logits), logits[:, [4, 0]]) < TOLERANCE
+
+
+def test_return_dict(model):
+    output = model(tensor(IDS), return_dict=False, labels=tensor(IDS), use_cache=False)
+    assert isinstance(output, tuple) and len(output) == 2
+    assert output[0].shape == () and tuple(output[1].shape) == (2, 12, 120)
+    config = model.config.replace(return_dict=False, use_cache=False)
+    assert isinstance(gpt2model.GPT2LMHeadModel(config)(tensor(IDS)), tuple)
+
+
+def test_configured_outputs():
+    config = gpt2model.GPT2Config(**BASE, output_attentions=True, output_hidden_states=True, use_cache=False)
+    output = gpt2model.GPT2Model(config)(tensor(IDS))
+    assert set(output) == {"last_hidden_state", "hidden_states", "attentions"}
+    assert len(output.hidden_states) == 3 and tuple(output.attentions[0].shape) == (2, 4, 12, 12)
+
+
+def test_output_manners():
+    output = output_types.CausalLMOutputWithCrossAttentions(logits=2, loss=1)
+    assert list(output) == ["loss", "logits"] and output[1] == output.logits == output["logits"] == 2
+    assert (
+        output[:1] == (1,)
+        and output.to_tuple() == (1, 2)
+        and output.attentions is None
+        and "attentions" not in output
+    )
+    output.attentions = (3,)
+    output["loss"] = None
+    assert output.to_tuple() == (2, (3,))
+    assert pickle.loads(pickle.dumps(output)) == output and type(pickle.loads(pickle.dumps(output))) is type(
+        output
+    )
+    with pytest.raises(AttributeError, match="no field 'logit'"):
+        _ = output.logit
+    with pytest.raises(TypeError, match="no field"):
+        output_types.TokenClassifierOutput(mc_loss=1)
+    with pytest.raises(KeyError):
+        output["else"] = 1
+
+
+def test_output_field_names_are_transformers():
+    """Same names in the same order, where transformers 5 still has the type."""
+    import dataclasses
+
+    from transformers import modeling_outputs
+    from transformers.models.gpt2.modeling_gpt2 import GPT2DoubleHeadsModelOutput
+
+    for name in (
+        "BaseModelOutputWithPastAndCrossAttentions",
+        "CausalLMOutputWithCrossAttentions",
+        "SequenceClassifierOutputWithPast",
+        "TokenClassifierOutput",
+        "QuestionAnsweringModelOutput",
+    ):
+        theirs = [field.name for field in dataclasses.fields(getattr(modeling_outputs, name))]
+        assert list(getattr(gpt2model, name).fields) == theirs, name
+    theirs = [field.name for field in dataclasses.fields(GPT2DoubleHeadsModelOutput)]
+    assert list(gpt2model.GPT2DoubleHeadsModelOutput.fields) == theirs
+
+
+def test_trees(model):
+    """An answer is a structure to keras.tree, optree and the backend's own tree library."""
+    import optree
+
+    output = compiled(lambda ids: model(ids, use_cache=True))(tensor(IDS))
+    trees = [keras.tree.map_structure, lambda f, x: optree.tree_map(f, x, namespace="gpt2model")]
+    if BACKEND == "jax":
+        import jax
+
+        trees.append(jax.tree.map)
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        trees.append(tf.nest.map_structure)
+    if BACKEND == "torch":
+        import torch.utils._pytree as pytree
+
+        trees.append(pytree.tree_map)
+    for tree_map in trees:
+        doubled = tree_map(lambda leaf: leaf * 2, output)
+        assert type(doubled) is type(output) and list(doubled) == list(output)
+        assert difference(array(doubled.logits), array(output.logits) * 2) == 0
+        assert difference(array(doubled.past_key_values[1][0]), array(output.past_key_values[1][0]) * 2) == 0
+        cache = model.make_cache(2)._replace(offset=tensor(np.int32(3)))
+        again = tree_map(lambda leaf: leaf + 1, cache)
+        assert isinstance(again, gpt2model.KVCache) and int(again.offset) == 4
+
+
+def test_aliases():
+    for name in ("GPT2Model", "GPT2LMHeadModel", "GPT2DoubleHeadsModel", "GPT2ForSequenceClassification"):
+        assert getattr(gpt2model, f"TF{name}") is getattr(gpt2model, name)
+    assert gpt2model.FlaxGPT2Model is gpt2model.GPT2Model
+    assert gpt2model.FlaxGPT2LMHeadModel is gpt2model.GPT2LMHeadModel
+    assert gpt2model.TFGPT2DoubleHeadsModelOutput is gpt2model.GPT2DoubleHeadsModelOutput
+    assert gpt2model.TFSequenceClassifierOutputWithPast is gpt2model.SequenceClassifierOutputWithPast
+    assert all(hasattr(gpt2model, name) for name in gpt2model.__all__)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bound"), [("bfloat16", 0.06), ("float16", 0.01), ("mixed_bfloat16", 0.06), ("float64", 1e-4)]
+)
+def test_precisions(dtype, bound, logits):
+    """Lower precision stays near: the error of every logit is small beside the logits' own spread."""
+    exact = twins("GPT2LMHeadModel", **BASE)[0]
+    from gpt2model.weight_names import named_weights
+
+    if dtype == "float64" and BACKEND != "tensorflow":
+        pytest.skip("Keras has float64 products on TensorFlow only")
+    rough = gpt2model.GPT2LMHeadModel(exact.config, dtype=dtype)
+    for name, slot in named_weights(rough).items():
+        slot.assign(named_weights(exact)[name].read())
+    run = compiled(lambda ids: rough(ids, labels=ids))
+    output = run(tensor(IDS))
+    assert keras.backend.standardize_dtype(output.logits.dtype) == dtype.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(output.loss.dtype) == "float32"
+    got = array(keras.ops.cast(output.logits, "float32"))
+    assert difference(got, logits) < bound * logits.std() * 2
+    cache = rough.make_cache(2)
+    first = rough(tensor(IDS[:, :8]), past_key_values=cache)
+    second = rough(tensor(IDS[:, 8:]), past_key_values=first.past_key_values)
+    assert (
+        difference(array(keras.ops.cast(second.logits, "float32")), logits[:, 8:]) < bound * logits.std() * 2
+    )
+
+
+def test_upcast_in_half_precision():
+    """reorder_and_upcast_attn holds where float16 overflows: scores near 1e6 before scaling down."""
+    fields = {**BASE, "n_embd": 32, "n_head": 1, "n_layer": 1, "scale_attn_by_inverse_layer_idx": True}
+    results = {}
+    for upcast in (True, False):
+        model = gpt2model.GPT2Model(
+            gpt2model.GPT2Config(**fields, reorder_and_upcast_attn=upcast), dtype="float16"
+        )
+        layer = model.h[0].attn.c_attn
+        kernel = np.zeros((32, 96), "float16")
+        kernel[:, :64] = 12.0
+        layer._kernel.assign(kernel)
+        layer.bias.assign(np.full(96, 200.0, "float16"))
+        hidden = array(model(tensor(IDS)).last_hidden_state)
+        results[upcast] = bool(np.isfinite(hidden).all())
+    assert results[True]
+
+
+def test_resize_token_embeddings():
+    for tie in (True, False):
+        model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(**BASE, tie_word_embeddings=tie))
+        before = array(model(tensor(IDS)).logits)
+        assert model.resize_token_embeddings(125, pad_to_multiple_of=50) is model.get_input_embeddings()
+        assert model.config.vocab_size == 150
+        got = array(model(tensor(IDS)).logits)
+        assert got.shape == (2, 12, 150) and difference(got[..., :120], before) < 1e-5
+        assert array(model(tensor(IDS + 30)).logits).std() > 0
+        assert model.resize_token_embeddings(100).output_dim == 32
+        assert difference(array(model(tensor(IDS % 100)).logits), array(model(tensor(IDS % 100)).logits)) == 0
+        expected = {(100, 32)} | (set() if tie else {(32, 100)})
+        assert expected == {tuple(v.shape) for v in model.trainable_variables if 100 in tuple(v.shape)}
+        assert not any(120 in tuple(v.shape) or 150 in tuple(v.shape) for v in model.variables)
+        if BACKEND == "torch":
+            assert not any(120 in tuple(p.shape) or 150 in tuple(p.shape) for p in model.parameters())
+        with pytest.raises(ValueError, match="at least 1"):
+            model.resize_token_embeddings(0)

@@ -1,0 +1,186 @@
+"""Is bad input refused, with a reason? Each case names what must be in the message."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import tensor
+
+import gpt2model
+from gpt2model import ContextLengthError, GPT2Config
+
+SMALL = {"vocab_size": 50, "n_positions": 16, "n_embd": 8, "n_layer": 1, "n_head": 2}
+IDS = np.arange(12).reshape(2, 6)
+
+
+@pytest.fixture(scope="module")
+def models():
+    """One model of each class, made once."""
+    config = GPT2Config(**SMALL, num_labels=3)
+    cross = GPT2Config(**SMALL, add_cross_attention=True)
+    return {
+        "lm": gpt2model.GPT2LMHeadModel(GPT2Config(**SMALL)),
+        "cross": gpt2model.GPT2Model(cross),
+        "double": gpt2model.GPT2DoubleHeadsModel(GPT2Config(**SMALL)),
+        "sequence": gpt2model.GPT2ForSequenceClassification(config.replace(pad_token_id=0)),
+        "no_pad": gpt2model.GPT2ForSequenceClassification(config.replace()),
+        "multi": gpt2model.GPT2ForSequenceClassification(
+            config.replace(pad_token_id=0, problem_type="multi_label_classification")
+        ),
+        "token": gpt2model.GPT2ForTokenClassification(config.replace()),
+        "question": gpt2model.GPT2ForQuestionAnswering(GPT2Config(**SMALL)),
+    }
+
+
+def f(*shape):
+    return np.zeros(shape, "float32")
+
+
+def i(*shape):
+    return np.zeros(shape, "int32")
+
+
+BAD = [
+    ("lm", {}, ValueError, "either input_ids or inputs_embeds; neither"),
+    ("lm", {"input_ids": IDS, "inputs_embeds": f(2, 6, 8)}, ValueError, "both came"),
+    ("lm", {"input_ids": IDS[0]}, ValueError, r"must be \(batch, positions\), not \(6,\)"),
+    ("lm", {"input_ids": i(2, 0)}, ValueError, "no positions"),
+    ("lm", {"input_ids": f(2, 6)}, TypeError, "must be integers"),
+    ("lm", {"input_ids": IDS + 40}, ValueError, r"input_ids\[1, 4\] is 50, outside 0..49"),
+    ("lm", {"input_ids": IDS - 3}, ValueError, r"input_ids\[0, 0\] is -3"),
+    (
+        "lm",
+        {"input_ids": i(1, 17)},
+        ContextLengthError,
+        "17 positions are more than the model's n_positions=16",
+    ),
+    ("lm", {"inputs_embeds": f(2, 6, 9)}, ValueError, "n_embd=8"),
+    ("lm", {"input_ids": IDS, "attention_mask": i(2, 5)}, ValueError, r"attention_mask has shape \(2, 5\)"),
+    ("lm", {"input_ids": IDS, "attention_mask": i(1, 6)}, ValueError, "attention_mask"),
+    ("lm", {"input_ids": IDS, "token_type_ids": i(2, 5)}, ValueError, "token_type_ids has shape"),
+    ("lm", {"input_ids": IDS, "token_type_ids": IDS + 45}, ValueError, "token_type_ids"),
+    ("lm", {"input_ids": IDS, "position_ids": i(2, 5)}, ValueError, "position_ids has shape"),
+    ("lm", {"input_ids": IDS, "position_ids": IDS + 5}, ContextLengthError, "position_ids run from 5 to 16"),
+    ("lm", {"input_ids": IDS, "position_ids": f(2, 6)}, TypeError, "position_ids must be integers"),
+    ("lm", {"input_ids": IDS, "head_mask": f(3)}, ValueError, r"head_mask has shape \(3,\)"),
+    ("lm", {"input_ids": IDS, "head_mask": f(2, 2)}, ValueError, "head_mask"),
+    ("lm", {"input_ids": IDS, "labels": i(2, 5)}, ValueError, r"labels has shape \(2, 5\)"),
+    ("lm", {"input_ids": IDS, "labels": f(2, 6)}, TypeError, "labels must be integers"),
+    ("lm", {"input_ids": IDS, "labels": IDS + 45}, ValueError, "labels holds 50"),
+    ("lm", {"input_ids": IDS, "labels": IDS - 1}, ValueError, "labels holds -1"),
+    ("lm", {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 8)}, ValueError, "add_cross_attention=True"),
+    (
+        "cross",
+        {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 9)},
+        ValueError,
+        "encoder_hidden_states has shape",
+    ),
+    (
+        "cross",
+        {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 8), "encoder_attention_mask": i(2, 4)},
+        ValueError,
+        "encoder_attention_mask has shape",
+    ),
+    ("double", {"input_ids": i(2, 3, 6), "mc_token_ids": i(2, 2)}, ValueError, "mc_token_ids has shape"),
+    (
+        "double",
+        {"input_ids": i(2, 3, 6), "mc_token_ids": i(2, 3) + 6},
+        ValueError,
+        r"mc_token_ids\[0, 0\] is 6",
+    ),
+    ("double", {"input_ids": i(2, 3, 6), "mc_labels": i(3)}, ValueError, "mc_labels has shape"),
+    ("double", {"input_ids": i(2, 3, 6), "mc_labels": i(2) + 3}, ValueError, "mc_labels holds 3"),
+    ("sequence", {"input_ids": IDS, "labels": i(3)}, ValueError, "labels has shape"),
+    ("sequence", {"input_ids": IDS, "labels": i(2) + 3}, ValueError, "labels holds 3"),
+    ("multi", {"input_ids": IDS, "labels": f(2, 2)}, ValueError, r"takes \(2, 3\)"),
+    ("no_pad", {"input_ids": IDS}, ValueError, "no pad_token_id"),
+    ("token", {"input_ids": IDS, "labels": i(2)}, ValueError, "labels has shape"),
+    ("token", {"input_ids": IDS, "labels": i(2, 6) + 3}, ValueError, "labels holds 3"),
+    (
+        "question",
+        {"input_ids": IDS, "start_positions": i(3), "end_positions": i(2)},
+        ValueError,
+        "start_positions",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "error", "message"), BAD, ids=[f"{case[0]}-{case[3][:30]}" for case in BAD]
+)
+def test_bad_input(models, name, inputs, error, message):
+    with pytest.raises(error, match=message):
+        models[name]({key: tensor(value) for key, value in inputs.items()})
+
+
+def test_one_row_needs_no_padding_id(models):
+    assert tuple(models["no_pad"](tensor(IDS[:1])).logits.shape) == (1, 3)
+
+
+def test_all_ignored_is_zero_not_nan(models):
+    loss = models["lm"](tensor(IDS), labels=tensor(np.full_like(IDS, -100))).loss
+    assert float(loss) == 0.0
+
+
+CONFIGS = [
+    ({"n_embd": 10, "n_head": 3}, ValueError, r"n_embd \(10\) must be a multiple of n_head \(3\)"),
+    ({"n_layer": 0}, ValueError, "n_layer must be at least 1"),
+    ({"n_layer": 2.0}, TypeError, "n_layer must be an integer"),
+    ({"vocab_size": True}, TypeError, "vocab_size must be an integer"),
+    ({"resid_pdrop": 1.5}, ValueError, "resid_pdrop"),
+    ({"resid_pdrop": 1.0}, ValueError, "would drop everything"),
+    ({"layer_norm_epsilon": 0.0}, ValueError, "layer_norm_epsilon"),
+    ({"layer_norm_epsilon": float("nan")}, ValueError, "layer_norm_epsilon"),
+    ({"activation_function": "os.system"}, ValueError, "activation_function must be one of"),
+    ({"activation_function": ["gelu"]}, ValueError, "activation_function"),
+    ({"summary_type": "attn"}, ValueError, "summary_type"),
+    ({"use_cache": "yes"}, TypeError, "use_cache must be true or false"),
+    ({"n_embed": 8}, TypeError, "Did you mean n_embd"),
+    ({"n_embd": 8, "hidden_size": 8}, TypeError, "one field"),
+    ({"num_labels": 0}, ValueError, "num_labels must be at least 1"),
+    ({"problem_type": "ranking"}, ValueError, "problem_type"),
+    ({"id2label": {"a": "b"}}, ValueError, "id2label"),
+]
+
+
+@pytest.mark.parametrize(("fields", "error", "message"), CONFIGS, ids=[str(case[0]) for case in CONFIGS])
+def test_bad_configuration(fields, error, message):
+    with pytest.raises(error, match=message):
+        GPT2Config(**fields)
+
+
+def test_configuration_names_no_code_and_no_path():
+    fields = {
+        "model_type": "gpt2",
+        "_name_or_path": "/etc",
+        "auto_map": {"AutoModel": "evil.Model"},
+        "extra": [1],
+    }
+    with pytest.warns(UserWarning, match="auto_map"):
+        config = GPT2Config.from_dict(fields)
+    assert "auto_map" not in config.to_dict() and "_name_or_path" not in config.to_dict()
+    assert config.to_dict()["extra"] == [1] and config.extra == [1]
+    with pytest.raises(ValueError, match="model_type is 'llama'"):
+        GPT2Config.from_dict({"model_type": "llama"})
+    with pytest.raises(ValueError, match="not JSON"):
+        GPT2Config.from_json("{")
+    with pytest.raises(ValueError, match="no size 'gpt3'"):
+        GPT2Config.of_size("gpt3")
+
+
+def test_configuration_as_a_value(tmp_path):
+    config = GPT2Config.of_size("gpt2-medium", num_labels=4, hidden_size=512)
+    assert (config.n_layer, config.hidden_size, config.num_labels, config.head_dim) == (24, 512, 4, 32)
+    config.pad_token_id = 50256
+    config.num_attention_heads = 8
+    assert config.n_head == 8 and len(config.id2label) == len(config.label2id) == 4
+    with pytest.raises(ValueError, match="multiple of n_head"):
+        config.n_head = 7
+    assert config.n_head == 8
+    with pytest.raises(AttributeError, match="no field"):
+        config.n_heads = 4
+    config.to_json(tmp_path / "config.json")
+    assert GPT2Config.from_json(tmp_path / "config.json") == config
+    assert config.replace(n_head=16) != config and config.n_head == 8
+    with pytest.raises(TypeError, match="takes a GPT2Config"):
+        gpt2model.GPT2Model({"n_layer": 1})

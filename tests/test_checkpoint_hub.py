@@ -1,0 +1,117 @@
+"""Checkpoints of the Hugging Face hub, through huggingface_hub itself, offline, over a cache made by hand."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from checkpoint_files import FORMATS, PICKLE, golden_weights
+from gpt2model import CheckpointError, GPT2LMHeadModel
+from gpt2model.checkpoints import open_checkpoint
+from gpt2model.cli import main
+from gpt2model.pretrained import locate
+
+huggingface_hub = pytest.importorskip("huggingface_hub")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def cached(cache: Path, model: str, source: Path, subfolder: str = "") -> None:
+    """A model in the cache, as the library itself leaves it there: a snapshot of links into a folder of
+    blobs."""
+    root = cache / f"models--{model.replace('/', '--')}"
+    snapshot, blobs = root / "snapshots" / COMMIT / subfolder, root / "blobs"
+    for folder in (snapshot, blobs, root / "refs"):
+        folder.mkdir(parents=True, exist_ok=True)
+    (root / "refs" / "main").write_text(COMMIT)
+    for path in source.iterdir():
+        shutil.copy(path, blobs / path.name)
+        (snapshot / path.name).symlink_to(blobs / path.name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "huggingface_safetensors",
+        "huggingface_safetensors_sharded",
+        "huggingface_tf_h5",
+        "huggingface_flax_msgpack",
+        "openai_tf_checkpoint",
+    ],
+)
+def test_every_form_comes_from_the_hub(tmp_path: Path, name: str) -> None:
+    cached(tmp_path, "someone/tiny", FORMATS / name)
+    place = locate("someone/tiny", cache_dir=tmp_path, local_files_only=True)
+    with open_checkpoint(place) as checkpoint:
+        assert all(np.array_equal(checkpoint.read(name), value) for name, value in golden_weights().items())
+
+
+def test_from_pretrained_with_a_subfolder(tmp_path: Path) -> None:
+    cached(tmp_path, "tiny", FORMATS / "huggingface_safetensors", "inner")
+    model = GPT2LMHeadModel.from_pretrained(
+        "tiny",
+        subfolder="inner",
+        cache_dir=str(tmp_path),
+        local_files_only=True,
+        token=False,
+        revision=COMMIT,
+    )
+    assert model.config.n_layer == 2
+    with pytest.raises(OSError, match=r"no config\.json on the Hugging Face hub"):
+        GPT2LMHeadModel.from_pretrained("tiny", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_a_model_with_a_pickle_only(tmp_path: Path) -> None:
+    cached(tmp_path, "someone/pickled", PICKLE)
+    with pytest.raises(CheckpointError, match=r"pytorch_model\.bin, which is a pickle.*python -c"):
+        locate("someone/pickled", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_a_model_that_lacks_a_shard(tmp_path: Path) -> None:
+    cached(tmp_path, "someone/torn", FORMATS / "huggingface_safetensors_sharded")
+    (tmp_path / "models--someone--torn" / "snapshots" / COMMIT / "model-00003-of-00004.safetensors").unlink()
+    with pytest.raises(CheckpointError, match=r"lacks model-00003-of-00004\.safetensors"):
+        locate("someone/torn", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_no_such_model(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="'nobody/nothing' is no directory here"):
+        locate("nobody/nothing", cache_dir=tmp_path, local_files_only=True)
+    with pytest.raises(OSError, match="cannot fetch"):
+        locate("not a name!", cache_dir=tmp_path, local_files_only=True)
+
+
+@pytest.mark.parametrize("name", ["./gone", "/gone/model", "~/model", "a/b/c", "a\\b", ""])
+def test_what_looks_like_a_path_is_not_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("the hub was asked"))
+    with pytest.raises(FileNotFoundError, match="no such directory or file"):
+        locate(name)
+
+
+def test_a_directory_comes_before_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("the hub was asked"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(FORMATS / "huggingface_safetensors", tmp_path / "gpt2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert GPT2LMHeadModel.from_pretrained("gpt2").config.vocab_size == 97
+
+
+def test_the_extra_is_named_when_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ImportError, match=r"pip install 'gpt2tok\[hub\]'"):
+        locate("someone/some-model")
+    assert main(["inspect", "someone/some-model"]) == 1
+    assert "pip install" in capsys.readouterr().err
+
+
+def test_tensorflow_is_named_when_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(ImportError, match=r"pip install 'gpt2tok\[tf\]'"):
+        open_checkpoint(FORMATS / "openai_tf_checkpoint")
