@@ -1,6 +1,7 @@
 """The model suite on every backend: one process each, since Keras chooses its backend once per process.
 
-Owns nothing but the starting: the tests are in `tests/model`, and run alone as `KERAS_BACKEND=jax pytest tests/model`.
+Owns nothing but the starting: the tests are in `tests/model`, and run alone as `KERAS_BACKEND=jax pytest
+tests/model`.
 """
 
 from __future__ import annotations

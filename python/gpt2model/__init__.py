@@ -1,7 +1,8 @@
 """The GPT-2 family in Keras 3: one implementation for TensorFlow, JAX and PyTorch.
 
-Owns the public names; nothing is public that is not here. Keras chooses the framework (KERAS_BACKEND, read when Keras is
-first imported). The TensorFlow and Flax names that Hugging Face once had are names of the same classes.
+Owns the public names; nothing is public that is not here. Keras chooses the framework (KERAS_BACKEND, read
+when Keras is first imported). The TensorFlow and Flax names that Hugging Face once had are names of the same
+classes.
 """
 
 from .cache import KVCache

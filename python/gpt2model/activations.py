@@ -1,7 +1,7 @@
 """What stands between the two feed-forward products? Hugging Face's activation names as Keras functions.
 
-Owns the table of functions by name, each a function of one tensor. Refuses any other way to name a function: a
-configuration cannot bring code. Numbers follow `transformers.activations`.
+Owns the table of functions by name, each a function of one tensor. Refuses any other way to name a function:
+a configuration cannot bring code. Numbers follow `transformers.activations`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ def _linear(x: Tensor) -> Tensor:
     return x
 
 
-# "gelu_new", "gelu_accurate", "gelu_fast" and both tanh names are one formula, written down five times over the years.
+# "gelu_new", "gelu_accurate", "gelu_fast" and both tanh names are one formula, written down five times over
+# the years.
 _FUNCTIONS: Mapping[str, Activation] = {
     "gelu": _gelu,
     "gelu_python": _gelu,

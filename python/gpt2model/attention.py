@@ -1,8 +1,8 @@
 """How do positions look at each other? Multi-head attention, to itself and to an encoder.
 
-Owns the projections and both ways to attend: `fused` hands queries, keys and values to `keras.ops.dot_product_attention`,
-`explicit` spells the formula out and has the weights to show. A test holds them equal. Refuses to decide who may look at
-whom (`masks.py`) and how a cache is laid out (`cache.py`).
+Owns the projections and both ways to attend: `fused` hands queries, keys and values to
+`keras.ops.dot_product_attention`, `explicit` spells the formula out and has the weights to show. A test holds
+them equal. Refuses to decide who may look at whom (`masks.py`) and how a cache is laid out (`cache.py`).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def explicit_attention(
         scores = ops.where(mask, scores, -1e30)  # not -inf: a row that sees nothing must not become NaN
     weights = ops.cast(ops.softmax(scores, axis=-1), dtype)
     if dropout is not None:
-        weights = dropout(weights)
+        weights = dropout(weights, training=True)
     if head_mask is not None:
         weights = ops.multiply(weights, ops.cast(head_mask, dtype))
     return ops.matmul(weights, value), weights
@@ -77,8 +77,9 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, sight: Visibility
 
 
 def jax_on_cpu() -> bool:
-    """Whether the fused way leads nowhere: on the CPU JAX has no kernel for it, and its own spelling of the formula takes 61 ms
-    of CPU time where `explicit_attention` takes 27 (2 x 512 positions of gpt2-small), and lacks float16."""
+    """Whether the fused way leads nowhere: on the CPU JAX has no kernel for it, and its own spelling of the
+    formula takes 61 ms of CPU time where `explicit_attention` takes 27 (2 x 512 positions of gpt2-small), and
+    lacks float16."""
     return BACKEND == "jax" and on_cpu()
 
 
@@ -155,8 +156,8 @@ class GPT2Attention(keras.layers.Layer):
         Arguments:
             hidden: (batch, queries, n_embd).
             sight: what may be seen.
-            past: key and value of earlier positions, (batch, heads, positions, head_dim); for `cross`, the encoder's, taken
-                instead of `states`.
+            past: key and value of earlier positions, (batch, heads, positions, head_dim); for `cross`, the
+                encoder's, taken instead of `states`.
             offset: where in `past` the new positions are written; None: they are appended to it.
             states: (batch, encoder positions, n_embd), for `cross`.
             head_mask: factors of the weights.
@@ -174,7 +175,8 @@ class GPT2Attention(keras.layers.Layer):
             or jax_on_cpu()
         )
         query, key, value, kept, swapped = self._projections(hidden, past, offset, states, keep)
-        # One query against a cache is a product of a matrix and a vector, read straight from the cache's layout.
+        # One query against a cache is a product of a matrix and a vector, read straight from the cache's
+        # layout.
         if explicit or (swapped and hidden.shape[1] == 1 and BACKEND != "torch"):
             mixture, seen = explicit_attention(
                 swap(query),
@@ -203,8 +205,8 @@ class GPT2Attention(keras.layers.Layer):
         states: Tensor | None,
         keep: bool,
     ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None, bool]:
-        """Query, key and value (batch, positions, heads, head_dim), what to keep of them, and whether key and value are
-        (batch, heads, positions, head_dim) instead, having come out of a cache."""
+        """Query, key and value (batch, positions, heads, head_dim), what to keep of them, and whether key and
+        value are (batch, heads, positions, head_dim) instead, having come out of a cache."""
         if self.cross:
             query = self._heads(self.q_attn(hidden))
             if past is not None:

@@ -1,7 +1,7 @@
 """Which framework runs under Keras, and does this tensor have values yet?
 
-Owns the few questions that Keras has no word for: is a tensor concrete, is gradient recording on. Refuses to import a
-framework that Keras does not already run on.
+Owns the few questions that Keras has no word for: is a tensor concrete, is gradient recording on. Refuses to
+import a framework that Keras does not already run on.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ def is_eager(value: Tensor) -> bool:
 def product_of_rows(left: Tensor, right: Tensor) -> Tensor:
     """Every row of the left against every row of the right: (..., m, d) and (..., n, d) to (..., m, n).
 
-    A product that names its axes, because `matmul` with a transposed operand makes XLA copy that operand first: for the head of
-    gpt2-small over 4,096 positions 2.3 s instead of 1.4 s on TensorFlow. TensorFlow's own einsum kernel, however, is
-    wrong in float16 (2.21, CPU: errors as large as the values), so that type goes the other way.
+    A product that names its axes, because `matmul` with a transposed operand makes XLA copy that operand
+    first: for the head of gpt2-small over 4,096 positions 2.3 s instead of 1.4 s on TensorFlow. TensorFlow's
+    own einsum kernel, however, is wrong in float16 (2.21, CPU: errors as large as the values), so that type
+    goes the other way.
 
     Arguments:
         right: with the leading axes of `left`, or none.
@@ -93,7 +94,8 @@ def product_of_rows(left: Tensor, right: Tensor) -> Tensor:
     if BACKEND == "tensorflow" and keras.backend.standardize_dtype(left.dtype) == "float16":
         return keras.ops.matmul(left, keras.ops.swapaxes(right, -1, -2))
     if len(right.shape) == 2:
-        # Flat, not "...d,nd->...n": TensorFlow's gradient of the ellipsis holds an outer product for every row of the left.
+        # Flat, not "...d,nd->...n": TensorFlow's gradient of the ellipsis holds an outer product for every
+        # row of the left.
         sides = keras.ops.shape(left)
         flat = keras.ops.einsum("md,nd->mn", keras.ops.reshape(left, (-1, sides[-1])), right)
         return keras.ops.reshape(flat, (*sides[:-1], right.shape[0]))

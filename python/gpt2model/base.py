@@ -1,7 +1,9 @@
-"""What do all models of the family share? Configuration, building, embeddings, saving, training's common part.
+"""What do all models of the family share? Configuration, building, embeddings, saving, training's common
+part.
 
-Owns the abstract class beneath the models: it makes their weights at construction, resizes the vocabulary, restricts training
-to LoRA, and connects `fit` with the losses that the models compute themselves. Refuses to know any one head.
+Owns the abstract class beneath the models: it makes their weights at construction, resizes the vocabulary,
+restricts training to LoRA, and connects `fit` with the losses that the models compute themselves. Refuses to
+know any one head.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ Model = TypeVar("Model", bound="GPT2PreTrainedModel")
 
 
 def backbone_of(model: Any) -> Any:
-    """The `GPT2Model` inside a model, or the model itself. (Not a property: Keras' saving walks those, in circles.)"""
+    """The `GPT2Model` inside a model, or the model itself. (Not a property: Keras' saving walks those, in
+    circles.)
+    """
     return getattr(model, "transformer", model)
 
 
@@ -45,7 +49,8 @@ class GPT2PreTrainedModel(keras.Model):
         super().__init__(**kwargs)
         self.config = config
         self._predicting = False
-        # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags there.
+        # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
+        # there.
         self._allow_non_tensor_positional_args = True
 
     def _finish(self) -> None:
@@ -76,7 +81,8 @@ class GPT2PreTrainedModel(keras.Model):
         as_mapping = self.config.return_dict if return_dict is None else return_dict
         return output if as_mapping else output.to_tuple()
 
-    # -- the vocabulary ------------------------------------------------------------------------------------------------
+    # -- the vocabulary
+    # ------------------------------------------------------------------------------------------------
 
     def get_input_embeddings(self) -> keras.layers.Layer:
         """The layer of word embeddings."""
@@ -89,7 +95,8 @@ class GPT2PreTrainedModel(keras.Model):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
     ) -> keras.layers.Layer:
-        """Give the vocabulary another size; rows that stay keep their values, new ones are drawn as at the start.
+        """Give the vocabulary another size; rows that stay keep their values, new ones are drawn as at the
+        start.
 
         Arguments:
             new_num_tokens: the new `vocab_size`; the present one when None.
@@ -99,18 +106,21 @@ class GPT2PreTrainedModel(keras.Model):
             The new word embeddings.
 
         Raises:
-            ValueError: a size below 1, a quantized model, or one whose optimizer already has state for the old rows.
+            ValueError: a size below 1, a quantized model, or one whose optimizer already has state for the
+                old rows.
 
         Example:
             >>> from gpt2model import GPT2LMHeadModel
-            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
+            n_head=2))
             >>> _ = model.resize_token_embeddings(13)
             >>> model(ops.convert_to_tensor([[12]])).logits.shape == (1, 1, 13)
             True
         """
         return resize_word_embeddings(self, new_num_tokens, pad_to_multiple_of)
 
-    # -- Keras' features -----------------------------------------------------------------------------------------------
+    # -- Keras' features
+    # -----------------------------------------------------------------------------------------------
 
     def enable_lora(
         self,
@@ -177,12 +187,14 @@ class GPT2PreTrainedModel(keras.Model):
 
         save_pretrained(self, directory, **kwargs)
 
-    # -- training ------------------------------------------------------------------------------------------------------
+    # -- training
+    # ------------------------------------------------------------------------------------------------------
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """The losses of an answer against labels, by output field; heads define it."""
         raise ValueError(
-            f"{type(self).__name__} has no head and so no loss of its own; compile it with one, or train a model with a head."
+            f"{type(self).__name__} has no head and so no loss of its own; compile it with one, or train a model "
+            "with a head."
         )
 
     def scores_of(self, output: Any) -> Any:

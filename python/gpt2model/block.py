@@ -1,4 +1,5 @@
-"""What is one layer of GPT-2? Attention and feed-forward, each after a normalisation, each added to its input.
+"""What is one layer of GPT-2? Attention and feed-forward, each after a normalisation, each added to its
+input.
 
 Owns the order of the parts. Refuses their insides.
 """
@@ -21,7 +22,8 @@ Pair = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Past:
-    """What one layer remembers: key and value, the encoder's key and value, and where new positions are written.
+    """What one layer remembers: key and value, the encoder's key and value, and where new positions are
+    written.
 
     (Not a tuple: Keras takes tuples apart, and refuses those in which tensors and numbers meet.)
     """

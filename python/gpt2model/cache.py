@@ -1,12 +1,12 @@
 """What does attention remember? The key/value cache, of fixed shape, and Hugging Face's tuple form beside it.
 
-Owns the cache's layout, its writing and reading, and the passage between both forms. Refuses to run the model and to know
-text or padding: which positions count is the attention mask's business.
+Owns the cache's layout, its writing and reading, and the passage between both forms. Refuses to run the model
+and to know text or padding: which positions count is the attention mask's business.
 
-A `KVCache` is a named tuple of tensors, hence a pytree to JAX, optree, torch and tf.nest without being registered, and may
-be carried by `jax.jit`, `jax.lax.while_loop` and `tf.while_loop`. Each layer has its own buffer: a stacked one
-would have to be cut, that is copied, for every product. The last two axes are (position, head_dim), which is how a single
-query reads them: one contiguous run per head.
+A `KVCache` is a named tuple of tensors, hence a pytree to JAX, optree, torch and tf.nest without being
+registered, and may be carried by `jax.jit`, `jax.lax.while_loop` and `tf.while_loop`. Each layer has its own
+buffer: a stacked one would have to be cut, that is copied, for every product. The last two axes are
+(position, head_dim), which is how a single query reads them: one contiguous run per head.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ class KVCache(NamedTuple):
     Attributes:
         keys, values: one tensor per layer, (batch, heads, max_length, head_dim).
         offset: how many positions are filled; an int or a scalar int32 tensor.
-        cross_keys, cross_values: the encoder's, (batch, heads, encoder positions, head_dim), or empty: the first call
-            with `encoder_hidden_states` fills them and later calls use them.
+        cross_keys, cross_values: the encoder's, (batch, heads, encoder positions, head_dim), or empty: the
+            first call with `encoder_hidden_states` fills them and later calls use them.
 
-    A model call with a cache gives back another one, filled further; this one keeps its meaning (but see `overwriting`).
+    A model call with a cache gives back another one, filled further; this one keeps its meaning (but see
+    `overwriting`).
 
     Example:
         >>> config = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2)
@@ -118,8 +119,8 @@ class KVCache(NamedTuple):
 
         Example:
             >>> config = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2)
-            >>> KVCache.from_tuple(KVCache.empty(config, 1, 3)._replace(offset=3).to_tuple(), max_length=8).offset
-            3
+            >>> KVCache.from_tuple(KVCache.empty(config, 1, 3)._replace(offset=3).to_tuple(),
+            max_length=8).offset 3
         """
         layers = check_tuple(past)
         filled = int(layers[0][0].shape[2])
@@ -156,7 +157,8 @@ class KVCache(NamedTuple):
 def overwriting() -> Iterator[None]:
     """Inside, the torch backend writes into the buffers it was given instead of copying them.
 
-    For a loop that never looks back at an earlier cache. (XLA needs no such word: it sees that a buffer is not used again.)
+    For a loop that never looks back at an earlier cache. (XLA needs no such word: it sees that a buffer is
+    not used again.)
     """
     token = _overwriting.set(True)
     try:
@@ -181,8 +183,8 @@ def write(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
 
 
 def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
-    """The layers of Hugging Face's form: a sequence of (key, value[, cross key, cross value]), or of TensorFlow's
-    stacked (2, batch, heads, positions, head_dim).
+    """The layers of Hugging Face's form: a sequence of (key, value[, cross key, cross value]), or of
+    TensorFlow's stacked (2, batch, heads, positions, head_dim).
 
     Raises:
         ValueError: something else.

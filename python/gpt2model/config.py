@@ -1,8 +1,8 @@
 """Which GPT-2 is this? The numbers of a model, under Hugging Face's names and defaults.
 
-Owns the fields, their validation, their aliases, the five published sizes and the JSON form. Refuses anything that names
-code or a path: such entries of a configuration file are dropped unread (`CODE_AND_PATHS`), never stored and never run.
-Loads no framework.
+Owns the fields, their validation, their aliases, the five published sizes and the JSON form. Refuses anything
+that names code or a path: such entries of a configuration file are dropped unread (`CODE_AND_PATHS`), never
+stored and never run. Loads no framework.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ __all__ = ["ACTIVATIONS", "PROBLEM_TYPES", "SUMMARY_TYPES", "GPT2Config"]
 
 
 class GPT2Config:
-    """The numbers that make a GPT-2, with every field of Hugging Face's `GPT2Config`, same names and defaults.
+    """The numbers that make a GPT-2, with every field of Hugging Face's `GPT2Config`, same names and
+    defaults.
 
     Arguments:
-        **fields: any field of `gpt2model.config_fields.FIELDS` (`vocab_size=50257`, `n_positions=1024`, `n_embd=768`,
+        **fields: any field of `gpt2model.config_fields.FIELDS` (`vocab_size=50257`, `n_positions=1024`,
+        `n_embd=768`,
             `n_layer=12`, `n_head=12`, ...) or an alias of it (`hidden_size`, `num_attention_heads`,
             `num_hidden_layers`, `max_position_embeddings`); also `num_labels`.
 
@@ -168,7 +170,8 @@ class GPT2Config:
     def from_dict(cls, fields: Mapping[str, Any]) -> GPT2Config:
         """The configuration in a mapping as `config.json` holds it.
 
-        Entries that no GPT-2 needs are kept (`to_dict` gives them back); entries that name code or a path are dropped.
+        Entries that no GPT-2 needs are kept (`to_dict` gives them back); entries that name code or a path are
+        dropped.
 
         Raises:
             TypeError, ValueError: as the constructor, and for a `model_type` other than "gpt2".

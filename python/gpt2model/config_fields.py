@@ -1,6 +1,7 @@
 """What may stand in a GPT-2 configuration? Names, defaults, aliases, ranges, the published sizes.
 
-Owns the tables and the checks of single values and of values together. Refuses to hold a configuration (`config.py`).
+Owns the tables and the checks of single values and of values together. Refuses to hold a configuration
+(`config.py`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
-# The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu have
-# trainable numbers; no GPT-2 uses them.)
+# The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu
+# have trainable numbers; no GPT-2 uses them.)
 ACTIVATIONS = (
     "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh", "gelu_pytorch_tanh",
     "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "silu",
@@ -32,8 +33,9 @@ ALIASES: Mapping[str, str] = {
     "torch_dtype": "dtype",
 }
 
-# Entries of old and new config.json files that name code to import (True: dropped with a warning) or where files were
-# (False: dropped in silence, since nearly every fine-tuned GPT-2 carries one). None is ever looked at.
+# Entries of old and new config.json files that name code to import (True: dropped with a warning) or where
+# files were (False: dropped in silence, since nearly every fine-tuned GPT-2 carries one). None is ever looked
+# at.
 CODE_AND_PATHS: Mapping[str, bool] = {
     "auto_map": True,
     "custom_pipelines": True,

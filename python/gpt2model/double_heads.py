@@ -39,7 +39,8 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         `GPT2DoubleHeadsModelOutput`.
 
     Example:
-        >>> model = GPT2DoubleHeadsModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> model = GPT2DoubleHeadsModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
+        n_head=2))
         >>> output = model(ops.convert_to_tensor([[[1, 2, 3], [1, 2, 4]]]))
         >>> output.logits.shape == (1, 2, 3, 11), output.mc_logits.shape == (1, 2)
         (True, True)
@@ -65,7 +66,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         past_key_values: KVCache | Sequence[Any] | None = None,
@@ -132,8 +133,8 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
             right = ops.reshape(labels["mc_labels"], (-1,))
             if not same(right.shape[0], output.mc_logits.shape[0]):
                 raise ValueError(
-                    f"mc_labels has shape {tuple(labels['mc_labels'].shape)}; it must be ({output.mc_logits.shape[0]},): "
-                    "one right choice a row."
+                    f"mc_labels has shape {tuple(labels['mc_labels'].shape)}; it must be "
+                    f"({output.mc_logits.shape[0]},): one right choice a row."
                 )
             if choices is not None:
                 check_labels("mc_labels", right, tuple(right.shape), choices)

@@ -1,7 +1,8 @@
 """May these inputs come in? The door of every model.
 
-Owns the shapes and ranges of what a caller passes, and the mapping form of a call (`model({"input_ids": ..., ...})`, which is
-how `fit` passes a batch). Refuses to look at values under tracing: there only shapes are checked, at no cost in the graph.
+Owns the shapes and ranges of what a caller passes, and the mapping form of a call (`model({"input_ids": ...,
+...})`, which is how `fit` passes a batch). Refuses to look at values under tracing: there only shapes are
+checked, at no cost in the graph.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 class Held:
-    """A cache on its way through Keras, which takes apart every structure it can see and refuses one that mixes tensors and
-    plain numbers, as a cache with a known offset does."""
+    """A cache on its way through Keras, which takes apart every structure it can see and refuses one that
+    mixes tensors and plain numbers, as a cache with a known offset does."""
 
     __slots__ = ("content",)
 
@@ -65,7 +66,9 @@ def trusted() -> Iterator[None]:
 
 
 def entry(call: Method) -> Method:
-    """Let a model's `call` take a mapping of its arguments as the first one, and keep TensorFlow's autograph out of it."""
+    """Let a model's `call` take a mapping of its arguments as the first one, and keep TensorFlow's autograph
+    out of it.
+    """
     names = tuple(inspect.signature(call).parameters)
 
     @functools.wraps(call)

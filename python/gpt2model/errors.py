@@ -1,14 +1,16 @@
 """How does the model family say no? The error classes, and nothing else.
 
-Owns the taxonomy: every error of bad input is a ValueError, so callers that know nothing of this package catch them.
-Refuses messages: each is written where the fault is found, because it must say what, where and how to mend it.
+Owns the taxonomy: every error of bad input is a ValueError, so callers that know nothing of this package
+catch them. Refuses messages: each is written where the fault is found, because it must say what, where and
+how to mend it.
 """
 
 from __future__ import annotations
 
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be read as this model: tensors missing, extra, misshapen or not finite, or a broken file.
+    """A checkpoint cannot be read as this model: tensors missing, extra, misshapen or not finite, or a broken
+    file.
 
     Example:
         >>> issubclass(CheckpointError, ValueError)

@@ -1,8 +1,8 @@
 """With which numbers does a fresh model begin? GPT-2's own scheme.
 
-Owns the initializers: normal numbers of `initializer_range`, and for the projections that end a residual branch the same
-divided by sqrt(2 n_layer) (Radford et al. 2019, section 2.3: there are two branches a layer). Refuses to touch weights that
-exist.
+Owns the initializers: normal numbers of `initializer_range`, and for the projections that end a residual
+branch the same divided by sqrt(2 n_layer) (Radford et al. 2019, section 2.3: there are two branches a layer).
+Refuses to touch weights that exist.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _blank: ContextVar[bool] = ContextVar("gpt2model_blank", default=False)
 
 @contextlib.contextmanager
 def blank() -> Iterator[None]:
-    """Models made inside begin with numbers of no meaning: quicker, for weights that a checkpoint overwrites at once.
+    """Models made inside begin with numbers of no meaning: quicker, for weights that a checkpoint overwrites
+    at once.
 
     Example:
         >>> from gpt2model import GPT2Config, GPT2Model
@@ -61,7 +62,8 @@ class _Blank(keras.initializers.Initializer):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         if BACKEND == "tensorflow":
-            # TensorFlow keeps what it once touched: zeros here, then the numbers of gpt2-xl, took 1.39 times its size.
+            # TensorFlow keeps what it once touched: zeros here, then the numbers of gpt2-xl, took 1.39 times
+            # its size.
             return sys.modules["tensorflow"].raw_ops.Empty(
                 shape=shape, dtype=dtype or keras.config.floatx(), init=False
             )

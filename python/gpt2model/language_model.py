@@ -100,7 +100,7 @@ class GPT2LMHeadModel(LanguageModelHead):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         past_key_values: KVCache | Sequence[Any] | None = None,

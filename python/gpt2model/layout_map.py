@@ -1,6 +1,7 @@
 """Where does each weight live? Spreading a model over a mesh of devices.
 
-Owns one table from weights to mesh axes, for `keras.distribution.ModelParallel`. Refuses to set a distribution.
+Owns one table from weights to mesh axes, for `keras.distribution.ModelParallel`. Refuses to set a
+distribution.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ def layout_map(
 ) -> keras.distribution.LayoutMap:
     """The layouts of a GPT-2's weights on a two-dimensional mesh.
 
-    The products that open a branch are cut by their outputs, those that close it by their inputs, so that a branch needs
-    one exchange (Shoeybi et al. 2019, Megatron-LM). Embeddings are cut by width, not by rows: 50,257 rows are
-    divisible by nothing.
+    The products that open a branch are cut by their outputs, those that close it by their inputs, so that a
+    branch needs one exchange (Shoeybi et al. 2019, Megatron-LM). Embeddings are cut by width, not by rows:
+    50,257 rows are divisible by nothing.
 
     Arguments:
         device_mesh: a mesh with both axes.

@@ -1,6 +1,7 @@
 """How is a model fine-tuned by a few numbers? LoRA over Keras' own Dense layers.
 
-Owns the choice of layers and the freezing of all others. Refuses the arithmetic: `keras.layers.Dense.enable_lora` has it.
+Owns the choice of layers and the freezing of all others. Refuses the arithmetic:
+`keras.layers.Dense.enable_lora` has it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from .backend import BACKEND
 def restrict_to_lora(
     model: Any, rank: int, lora_alpha: int | None, target_names: Sequence[str], also_train: Sequence[str]
 ) -> None:
-    """Freeze a model but for low-rank additions to the Dense layers named, and for layers named to stay trainable.
+    """Freeze a model but for low-rank additions to the Dense layers named, and for layers named to stay
+    trainable.
 
     Raises:
         ValueError: a rank below 1, or a name that no layer has.
@@ -49,7 +51,9 @@ def restrict_to_lora(
 
 
 def forget_compiled(model: Any) -> None:
-    """Tell Keras and the backend that the weights are not those they knew: compiled functions and lists of parameters."""
+    """Tell Keras and the backend that the weights are not those they knew: compiled functions and lists of
+    parameters.
+    """
     model.train_function = model.test_function = model.predict_function = None
     if BACKEND == "torch":
         for layer in model._flatten_layers():

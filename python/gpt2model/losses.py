@@ -1,7 +1,7 @@
 """How wrong was the model? The losses of the heads, as Hugging Face's PyTorch models compute them.
 
-Owns the formulas, all in float32. One thing differs by intent: where every label is ignored, the loss is 0 (and so is its
-gradient), where PyTorch's mean over nothing is NaN and would wreck the weights.
+Owns the formulas, all in float32. One thing differs by intent: where every label is ignored, the loss is 0
+(and so is its gradient), where PyTorch's mean over nothing is NaN and would wreck the weights.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignored: int | Tensor = IGNORE
     labels = ops.cast(labels, "int32")
     counts = ops.not_equal(labels, ignored)
     chosen = ops.where(counts, labels, ops.zeros_like(labels))
-    # Each backend has a kernel for this; picking from the logits by index instead cost TensorFlow tens of gigabytes.
+    # Each backend has a kernel for this; picking from the logits by index instead cost TensorFlow tens of
+    # gigabytes.
     surprise = ops.sparse_categorical_crossentropy(chosen, ops.cast(logits, "float32"), from_logits=True)
     weight = ops.cast(counts, "float32")
     return ops.sum(surprise * weight) / ops.maximum(ops.sum(weight), 1.0)

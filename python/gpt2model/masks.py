@@ -1,7 +1,8 @@
-"""Who may look at whom? Attention masks, from what the caller says about padding and from the order of positions.
+"""Who may look at whom? Attention masks, from what the caller says about padding and from the order of
+positions.
 
-Owns the boolean masks that attention consumes (True: may look). Refuses additive masks: adding large negative numbers loses
-precision in half types, and every backend's attention takes booleans.
+Owns the boolean masks that attention consumes (True: may look). Refuses additive masks: adding large negative
+numbers loses precision in half types, and every backend's attention takes booleans.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ class Visibility:
     """What the queries of one call may see.
 
     Attributes:
-        causal: plain order and nothing else: query i sees keys 0..i, and there are as many keys as queries. A fused kernel
-            has a way of its own for that, which reads no mask.
-        mask: (1 or batch, 1, 1 or queries, keys) booleans with order included, or None if `causal` says all, or if
-            everything may be seen.
+        causal: plain order and nothing else: query i sees keys 0..i, and there are as many keys as queries. A
+            fused kernel has a way of its own for that, which reads no mask.
+        mask: (1 or batch, 1, 1 or queries, keys) booleans with order included, or None if `causal` says all,
+            or if everything may be seen.
     """
 
     causal: bool
@@ -30,7 +31,8 @@ class Visibility:
 
 
 def causal_mask(steps: Tensor | int, keys: Tensor | int, before: Tensor | int) -> Tensor:
-    """Who stands before whom: (1, 1, steps, keys) booleans, the first query being the position after `before`.
+    """Who stands before whom: (1, 1, steps, keys) booleans, the first query being the position after
+    `before`.
 
     Example:
         >>> ops.convert_to_numpy(causal_mask(2, 3, 1))[0, 0].tolist()
@@ -53,8 +55,8 @@ def self_visibility(
     """What new positions may see of themselves and of the cache.
 
     Arguments:
-        padding: (batch, positions), nonzero where a token counts, or None; positions from the first cached one, up to the last
-            new one at least.
+        padding: (batch, positions), nonzero where a token counts, or None; positions from the first cached
+            one, up to the last new one at least.
         rows, steps: batch and number of new positions.
         before: positions filled before them.
         keys: positions there are keys for: `before + steps`, or the room of a static cache.
@@ -78,7 +80,9 @@ def self_visibility(
 
 
 def _fit(seen: Tensor, rows: Tensor | int, keys: int | Tensor) -> Tensor:
-    """A padding mask that ends before a static cache does, drawn out with True: order hides what lies beyond."""
+    """A padding mask that ends before a static cache does, drawn out with True: order hides what lies
+    beyond.
+    """
     short = static_int(keys)
     if short is None or seen.shape[1] is None or seen.shape[1] == short:
         return seen
@@ -121,7 +125,8 @@ def encoder_visibility(
     """What queries may see of the encoder.
 
     Arguments:
-        mask: (batch, encoder positions) or (batch, queries, encoder positions), nonzero where a position counts.
+        mask: (batch, encoder positions) or (batch, queries, encoder positions), nonzero where a position
+            counts.
 
     Raises:
         ValueError: another shape.
@@ -140,10 +145,12 @@ def encoder_visibility(
 
 
 def layer_head_masks(head_mask: Tensor | None, layers: int, heads: int) -> list[Tensor | None]:
-    """Per layer, what the attention weights are multiplied by: broadcastable to (batch, heads, queries, keys).
+    """Per layer, what the attention weights are multiplied by: broadcastable to (batch, heads, queries,
+    keys).
 
     Arguments:
-        head_mask: (heads,), (layers, heads), or (layers, batch, heads, queries, keys) with any of the last four sides 1.
+        head_mask: (heads,), (layers, heads), or (layers, batch, heads, queries, keys) with any of the last
+            four sides 1.
 
     Raises:
         ValueError: another shape.

@@ -1,7 +1,7 @@
 """What turns token ids into hidden states? The backbone.
 
-Owns embeddings, the stack of layers, the last normalisation, and the passage of positions, masks and caches through them.
-Refuses heads and losses.
+Owns embeddings, the stack of layers, the last normalisation, and the passage of positions, masks and caches
+through them. Refuses heads and losses.
 """
 
 from __future__ import annotations
@@ -33,15 +33,16 @@ class GPT2Model(GPT2PreTrainedModel):
         dtype: Keras dtype or policy ("float32", "bfloat16", "mixed_bfloat16", ...).
 
     Called with (all but the first by name, each optional):
-        input_ids: (batch, positions) integers; or a mapping of all of these. Leading axes may be more, (batch, choices,
-            positions).
+        input_ids: (batch, positions) integers; or a mapping of all of these. Leading axes may be more,
+            (batch, choices, positions).
         past_key_values: a `KVCache`, or Hugging Face's tuple form; the answer has the same form.
         attention_mask: (batch, cached + new positions), nonzero where a token counts.
         token_type_ids: as input_ids; looked up in the word embeddings and added.
         position_ids: (batch, positions) or (positions,); counted on from the cache when None.
         head_mask: (n_head,) or (n_layer, n_head), factors of the attention weights.
         inputs_embeds: (batch, positions, n_embd), instead of input_ids.
-        encoder_hidden_states: (batch, encoder positions, n_embd), when the configuration has `add_cross_attention`.
+        encoder_hidden_states: (batch, encoder positions, n_embd), when the configuration has
+            `add_cross_attention`.
         encoder_attention_mask: (batch, encoder positions).
         use_cache, output_attentions, output_hidden_states, return_dict: as the configuration says when None.
 
@@ -89,7 +90,7 @@ class GPT2Model(GPT2PreTrainedModel):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         past_key_values: KVCache | Sequence[Any] | None = None,
@@ -215,7 +216,7 @@ class GPT2Model(GPT2PreTrainedModel):
             _flat(position_ids, 2) if len(position_ids.shape) > 1 else ops.expand_dims(position_ids, 0)
         )
 
-    def _sight(
+    def _sight(  # noqa: PLR0917
         self,
         padding: Tensor | None,
         rows: int | Tensor,
@@ -248,7 +249,8 @@ class GPT2Model(GPT2PreTrainedModel):
         shape = tuple(states.shape)
         if len(shape) != 3 or not same(shape[0], batch) or not same(shape[2], self.config.n_embd):
             raise ValueError(
-                f"encoder_hidden_states has shape {shape}; it must be ({batch}, encoder positions, {self.config.n_embd})."
+                f"encoder_hidden_states has shape {shape}; it must be "
+                f"({batch}, encoder positions, {self.config.n_embd})."
             )
         return encoder_visibility(mask, batch, steps, shape[1])
 
@@ -264,8 +266,8 @@ def _check_cache(name: str, layers: int, shape: Any, config: GPT2Config, batch: 
         raise ValueError(f"{name} has {layers} layers; the model has n_layer={config.n_layer}.")
     if not (same(shape[0], batch) and same(shape[1], config.n_head) and same(shape[3], config.head_dim)):
         raise ValueError(
-            f"{name} holds tensors of shape {tuple(shape)}; they must be (batch {batch}, n_head {config.n_head}, positions, "
-            f"head_dim {config.head_dim})."
+            f"{name} holds tensors of shape {tuple(shape)}; they must be "
+            f"(batch {batch}, n_head {config.n_head}, positions, head_dim {config.head_dim})."
         )
 
 

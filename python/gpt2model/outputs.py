@@ -1,12 +1,13 @@
 """What does a model answer? Its output types, with Hugging Face's field names.
 
-Owns the types and their manners: a field is reached as an attribute, by its name, or by its place among the fields that are
-there. Refuses computing. Being a mapping, an output is a structure to tf.nest; it is registered as a pytree with
-keras.tree, JAX, torch and optree as far as each is loaded.
+Owns the types and their manners: a field is reached as an attribute, by its name, or by its place among the
+fields that are there. Refuses computing. Being a mapping, an output is a structure to tf.nest; it is
+registered as a pytree with keras.tree, JAX, torch and optree as far as each is loaded.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
@@ -15,7 +16,8 @@ from .backend import BACKEND, Tensor
 
 
 class ModelOutput(dict[str, Any]):
-    """An ordered answer; fields that are None are absent from the mapping and the tuple, and None as attributes.
+    """An ordered answer; fields that are None are absent from the mapping and the tuple, and None as
+    attributes.
 
     Example:
         >>> output = CausalLMOutputWithCrossAttentions(logits="scores", loss="loss")
@@ -27,7 +29,7 @@ class ModelOutput(dict[str, Any]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.fields = tuple(cls.__dict__.get("__annotations__", {}))
+        cls.fields = tuple(inspect.get_annotations(cls))
         for field in cls.fields:
             if field in cls.__dict__:
                 raise TypeError(
@@ -133,7 +135,9 @@ class CausalLMOutputWithCrossAttentions(ModelOutput):
 
 
 class GPT2DoubleHeadsModelOutput(ModelOutput):
-    """Of `GPT2DoubleHeadsModel`: `logits` (batch, choices, positions, vocab_size), `mc_logits` (batch, choices)."""
+    """Of `GPT2DoubleHeadsModel`: `logits` (batch, choices, positions, vocab_size), `mc_logits` (batch,
+    choices).
+    """
 
     loss: Tensor | None
     mc_loss: Tensor | None

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
-from keras import ops
 
 from .backend import Tensor
 from .base import GPT2PreTrainedModel
@@ -36,7 +35,8 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         `QuestionAnsweringModelOutput`.
 
     Example:
-        >>> model = GPT2ForQuestionAnswering(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> model = GPT2ForQuestionAnswering(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
+        n_head=2))
         >>> model(ops.convert_to_tensor([[1, 2, 3]])).start_logits.shape == (1, 3)
         True
     """
@@ -57,7 +57,7 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
@@ -98,7 +98,9 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         return self._answer(output, return_dict)
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
-        """The mean of both ends' losses; labels are a pair, or a mapping of start_positions and end_positions."""
+        """The mean of both ends' losses; labels are a pair, or a mapping of start_positions and
+        end_positions.
+        """
         start, end = (
             (labels["start_positions"], labels["end_positions"]) if isinstance(labels, Mapping) else labels
         )

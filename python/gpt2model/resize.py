@@ -1,6 +1,7 @@
 """How does a vocabulary grow or shrink? Word embeddings of another number of rows.
 
-Owns the exchange of the layer that holds them (and of an untied head) within a built model. Refuses to reorder rows.
+Owns the exchange of the layer that holds them (and of an untied head) within a built model. Refuses to
+reorder rows.
 """
 
 from __future__ import annotations

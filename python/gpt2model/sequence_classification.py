@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from .backend import Tensor
 from .base import GPT2PreTrainedModel
@@ -32,8 +31,8 @@ class GPT2ForSequenceClassification(GPT2PreTrainedModel):
         dtype: Keras dtype or policy.
 
     Called as `GPT2Model` (no encoder), and with:
-        labels: (batch,) class numbers; (batch, num_labels) zeros and ones for several labels at once; or the numbers to
-            be met, for regression.
+        labels: (batch,) class numbers; (batch, num_labels) zeros and ones for several labels at once; or the
+            numbers to be met, for regression.
 
     Returns:
         `SequenceClassifierOutputWithPast`.
@@ -65,7 +64,7 @@ class GPT2ForSequenceClassification(GPT2PreTrainedModel):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         past_key_values: KVCache | Sequence[Any] | None = None,

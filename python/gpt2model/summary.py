@@ -19,8 +19,8 @@ from .initialisation import weight_initializer
 class GPT2SequenceSummary(keras.layers.Layer):
     """Take one position (or the mean) of the hidden states, project it, apply an activation.
 
-    `summary_type` is "last", "first" or "mean", over the second axis whatever the rank (as Hugging Face does), or "cls_index":
-    the position that the caller names, the last one by default.
+    `summary_type` is "last", "first" or "mean", over the second axis whatever the rank (as Hugging Face
+    does), or "cls_index": the position that the caller names, the last one by default.
 
     Example:
         >>> layer = GPT2SequenceSummary(GPT2Config(n_embd=8, n_head=2, num_labels=1))

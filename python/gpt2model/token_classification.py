@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from .backend import Tensor
 from .base import GPT2PreTrainedModel
@@ -27,7 +26,8 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
     """GPT-2 that gives each token one of `num_labels` kinds.
 
     Arguments:
-        config: the numbers of the model; `classifier_dropout`, else `hidden_dropout`, else 0.1 is dropped before the head.
+        config: the numbers of the model; `classifier_dropout`, else `hidden_dropout`, else 0.1 is dropped
+            before the head.
         dtype: Keras dtype or policy.
 
     Called as `GPT2Model` (no encoder), and with:
@@ -37,7 +37,8 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
         `TokenClassifierOutput`.
 
     Example:
-        >>> model = GPT2ForTokenClassification(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+        >>> model = GPT2ForTokenClassification(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
+        n_head=2))
         >>> model(ops.convert_to_tensor([[1, 2, 3]])).logits.shape == (1, 3, 2)
         True
     """
@@ -64,7 +65,7 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
         self.built = True
 
     @entry
-    def call(
+    def call(  # noqa: PLR0917  (Hugging Face's order, for callers who wrote it)
         self,
         input_ids: Tensor | None = None,
         past_key_values: KVCache | Sequence[Any] | None = None,

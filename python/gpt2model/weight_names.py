@@ -1,11 +1,11 @@
 """Which Keras variable is which Hugging Face tensor? The names, the slots, both directions.
 
-Owns the mapping between a model's variables and the names and orientation that Hugging Face's GPT-2 checkpoints use, and the
-value of a slot as such a checkpoint holds it (LoRA merged, int8 turned back to real numbers). Refuses files: reading and
-writing them is `gpt2model.checkpoints`' business.
+Owns the mapping between a model's variables and the names and orientation that Hugging Face's GPT-2
+checkpoints use, and the value of a slot as such a checkpoint holds it (LoRA merged, int8 turned back to real
+numbers). Refuses files: reading and writing them is `gpt2model.checkpoints`' business.
 
-Kernels of a block have the same shape here and there, (inputs, outputs), because Hugging Face's Conv1D has; kernels of
-heads are torch Linear weights there, (outputs, inputs): `WeightSlot.transposed`.
+Kernels of a block have the same shape here and there, (inputs, outputs), because Hugging Face's Conv1D has;
+kernels of heads are torch Linear weights there, (outputs, inputs): `WeightSlot.transposed`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class WeightSlot:
         """The value as a Hugging Face checkpoint holds it: LoRA merged in, int8 turned back to real numbers.
 
         Returns:
-            A NumPy array of `shape`, of the variable's dtype (float32 for bfloat16 and for quantized layers, which NumPy
-            alone cannot hold).
+            A NumPy array of `shape`, of the variable's dtype (float32 for bfloat16 and for quantized layers,
+            which NumPy alone cannot hold).
         """
         value = _plain_value(self.layer, self.variable)
         return np.ascontiguousarray(value.T) if self.transposed else value
@@ -56,7 +56,8 @@ class WeightSlot:
             value: an array of `shape`.
 
         Raises:
-            ValueError: another shape, or a quantized layer (whose scales would no longer fit: load first, quantize then).
+            ValueError: another shape, or a quantized layer (whose scales would no longer fit: load first,
+                quantize then).
         """
         if tuple(value.shape) != self.shape:
             raise ValueError(
@@ -65,7 +66,8 @@ class WeightSlot:
             )
         if self.variable.dtype == "int8":
             raise ValueError(
-                f"{self.variable.path} is quantized to int8; load the weights into a fresh model and quantize afterwards."
+                f"{self.variable.path} is quantized to int8; load the weights into a fresh model and quantize "
+                "afterwards."
             )
         self.variable.assign(value.T if self.transposed else value)
 
@@ -74,8 +76,8 @@ def named_weights(model: keras.Model) -> dict[str, WeightSlot]:
     """The slots of a model by Hugging Face's names, in the order of a Hugging Face state dict.
 
     Arguments:
-        model: a `GPT2Model` (names without prefix: "h.0.attn.c_attn.weight") or a model with a head (its backbone's names
-            open with "transformer."). A tied head has no slot of its own.
+        model: a `GPT2Model` (names without prefix: "h.0.attn.c_attn.weight") or a model with a head (its
+            backbone's names open with "transformer."). A tied head has no slot of its own.
 
     Example:
         >>> from gpt2model import GPT2Config, GPT2LMHeadModel
@@ -127,7 +129,8 @@ def _norm(name: str, layer: Any) -> Iterator[tuple[str, WeightSlot]]:
 
 
 def _dense(name: str, layer: Any, *, transposed: bool = False) -> Iterator[tuple[str, WeightSlot]]:
-    # `layer.kernel` is a tensor made anew when LoRA or quantization is on; `_kernel` is the variable in every case.
+    # `layer.kernel` is a tensor made anew when LoRA or quantization is on; `_kernel` is the variable in every
+    # case.
     yield f"{name}.weight", WeightSlot(layer._kernel, transposed, layer)
     if layer.bias is not None:
         yield f"{name}.bias", WeightSlot(layer.bias, False, layer)

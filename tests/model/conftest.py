@@ -1,7 +1,7 @@
 """Model tests run once per backend, each in its own process: `KERAS_BACKEND=jax pytest tests/model`.
 
-A run of all tests leaves this folder to `tests/test_model_backends.py`, which starts those processes. Refuses to prepare
-anything in a process that is not its own.
+A run of all tests leaves this folder to `tests/test_model_backends.py`, which starts those processes. Refuses
+to prepare anything in a process that is not its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def asked_for() -> bool:
     named = [
         Path(argument.split("::")[0]).resolve() for argument in sys.argv[1:] if not argument.startswith("-")
     ]
-    return any(HERE == path or HERE in path.parents for path in [*named, Path.cwd().resolve()])
+    return any(path == HERE or HERE in path.parents for path in [*named, Path.cwd().resolve()])
 
 
 collect_ignore_glob = [] if asked_for() else ["*"]

@@ -1,4 +1,5 @@
-"""What the model tests share: models filled with given weights, transformers as the judge, arrays out of any backend.
+"""What the model tests share: models filled with given weights, transformers as the judge, arrays out of any
+backend.
 
 Refuses to read checkpoints through the package under test: golden weights come straight from safetensors.
 """
@@ -78,8 +79,8 @@ def twins(class_name: str, seed: int = 0, **fields: Any) -> tuple[Any, Any]:
 
 
 def compiled(function: Any) -> Any:
-    """A function of tensors as this backend is used in earnest. JAX compiles each operation of an eager call by itself,
-    which takes longer than compiling the function whole."""
+    """A function of tensors as this backend is used in earnest. JAX compiles each operation of an eager call
+    by itself, which takes longer than compiling the function whole."""
     if BACKEND == "jax":
         import jax
 

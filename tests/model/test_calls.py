@@ -1,4 +1,6 @@
-"""Can a model be called in every way the frameworks call? Compiled, as `.forward`, by mapping, and in other precisions."""
+"""Can a model be called in every way the frameworks call? Compiled, as `.forward`, by mapping, and in other
+precisions.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ def test_compiled_ways(model, logits):
     if BACKEND == "jax":
         import jax
 
-        ways = [jax.jit(model), jax.jit(lambda ids: model(ids))]
+        ways = [jax.jit(model), jax.jit(lambda ids: model(ids, use_cache=False))]
         variables = (
             [v.value for v in model.trainable_variables],
             [v.value for v in model.non_trainable_variables],

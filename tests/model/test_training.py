@@ -1,4 +1,6 @@
-"""Does training train? `fit` with every kind of data, the losses that models compute themselves, LoRA, int8, saving, devices."""
+"""Does training train? `fit` with every kind of data, the losses that models compute themselves, LoRA, int8,
+saving, devices.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ def test_other_heads_learn():
 
 
 def test_classification_overfits():
-    """Small real tasks are learnt by heart: does a line hold a bracket; is a byte a letter, a digit, or neither."""
+    """Small real tasks are learnt by heart: does a line hold a bracket; is a byte a letter, a digit, or
+    neither.
+    """
     lines = Path(sysconfig.get_path("stdlib")).joinpath("cmd.py").read_text("utf-8").splitlines()
     lines = [line for line in lines if len(line) >= 16][:12]
     data = np.array([list(line.encode()[:16]) for line in lines], "int32") % 128
@@ -140,7 +144,9 @@ def test_classification_overfits():
 
 
 def test_learns_real_text():
-    """Bytes of the standard library's sources, from scratch: well under what letter frequencies alone give."""
+    """Bytes of the standard library's sources, from scratch: well under what letter frequencies alone
+    give.
+    """
     folder = Path(sysconfig.get_path("stdlib"))
     text = b"".join(
         folder.joinpath(name).read_bytes() for name in ("argparse.py", "ast.py", "calendar.py", "cmd.py")
@@ -255,9 +261,15 @@ def test_int8(tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    ["GPT2Model", "GPT2LMHeadModel", "GPT2DoubleHeadsModel", "GPT2ForSequenceClassification", "GPT2ForTokenClassification",
-     "GPT2ForQuestionAnswering"],
-)  # fmt: skip
+    [
+        "GPT2Model",
+        "GPT2LMHeadModel",
+        "GPT2DoubleHeadsModel",
+        "GPT2ForSequenceClassification",
+        "GPT2ForTokenClassification",
+        "GPT2ForQuestionAnswering",
+    ],
+)
 def test_saving(name, tmp_path):
     """`.keras` in safe mode and `.weights.h5`, for every class."""
     config = GPT2Config(

@@ -54,8 +54,8 @@ def compare_all(ours, theirs, mask=None, encoder=False):
     for left, right in zip(ours.hidden_states, theirs.hidden_states, strict=True):
         assert difference(array(left)[seen], right[torch.tensor(seen)]) < TOLERANCE
     for left, right in zip(ours.attentions, theirs.attentions, strict=True):
-        left, right = array(left).transpose(0, 2, 1, 3), right.numpy().transpose(0, 2, 1, 3)
-        assert difference(left[seen], right[seen]) < TOLERANCE
+        got, wanted = array(left).transpose(0, 2, 1, 3), right.numpy().transpose(0, 2, 1, 3)
+        assert difference(got[seen], wanted[seen]) < TOLERANCE
     if encoder:
         for left, right in zip(ours.cross_attentions, theirs.cross_attentions, strict=True):
             assert difference(array(left), right.numpy()) < TOLERANCE
