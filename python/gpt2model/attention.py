@@ -207,7 +207,7 @@ class GPT2Attention(keras.layers.Layer):
     ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, Tensor] | None, bool]:
         """Query, key and value (batch, positions, heads, head_dim), what to keep of them, and whether key and
         value are (batch, heads, positions, head_dim) instead, having come out of a cache."""
-        if self.cross:
+        if self.q_attn is not None:
             query = self._heads(self.q_attn(hidden))
             if past is not None:
                 return query, past[0], past[1], past, True

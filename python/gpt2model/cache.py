@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -203,4 +203,4 @@ def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
                 f"it has {len(parts)} parts of shapes {[tuple(part.shape) for part in parts]}."
             )
         layers.append(parts)
-    return cast("list[tuple[Tensor, ...]]", layers)
+    return layers

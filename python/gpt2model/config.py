@@ -106,6 +106,10 @@ class GPT2Config:
         """How many labels the classification heads tell apart (the length of `id2label`)."""
         return len(self._values["id2label"])
 
+    @num_labels.setter
+    def num_labels(self, value: int) -> None:
+        self._set_num_labels(value)
+
     def _set_num_labels(self, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"GPT2Config: num_labels must be an integer, not {value!r}.")

@@ -65,11 +65,12 @@ def _real(low: float, high: float, *, ends: bool = True) -> Check:
     def check(name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"GPT2Config: {name} must be a number, not {value!r}.")
-        inside = low <= value <= high if ends else low < value < high
-        if not inside or not math.isfinite(value):
+        number = float(value)
+        inside = low <= number <= high if ends else low < number < high
+        if not inside or not math.isfinite(number):
             border = "" if ends else " (borders excluded)"
             raise ValueError(f"GPT2Config: {name} must lie between {low} and {high}{border}, not {value}.")
-        return float(value)
+        return number
 
     return check
 

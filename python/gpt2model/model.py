@@ -81,7 +81,7 @@ class GPT2Model(GPT2PreTrainedModel):
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights; shapes do not depend on the input's."""
-        if self.built:
+        if self.built:  # type: ignore[has-type]
             return
         self.wte.build()
         self.wpe.build()

@@ -107,8 +107,8 @@ def _register(cls: type[ModelOutput]) -> None:
     for namespace in ("keras", "gpt2model"):
         optree.register_pytree_node(
             cls,
-            lambda output: (tuple(output.values()), tuple(output), tuple(output)),
-            build,
+            lambda output: (tuple(output.values()), tuple(output), tuple(output)),  # type: ignore[attr-defined]
+            build,  # type: ignore[arg-type]
             namespace=namespace,
         )
 
