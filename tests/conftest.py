@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import tokenizers
 
 # The model family is being built: not yet installed by the wheel, its tests run by themselves
-# (`KERAS_BACKEND=jax pytest tests/model`, `pytest tests/test_checkpoint_formats.py`) until it is.
-collect_ignore_glob = ["model/*", "test_checkpoint_*.py", "test_model_*.py"]
+# (`KERAS_BACKEND=jax pytest tests/model`, `pytest tests/checkpoints/test_checkpoint_formats.py`) until it is.
+collect_ignore_glob = ["model/*", "checkpoints/*", "test_model_*.py"]
 
 # A shell that starts the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -24,10 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from gpt2tok.added_tokens import AddedToken
-    from gpt2tok.batch_encoding import BatchEncoding
-    from gpt2tok.fast import GPT2TokenizerFast
-    from gpt2tok.slow import GPT2Tokenizer
+    from gpt2tok.hugging_face.added_tokens import AddedToken
+    from gpt2tok.hugging_face.batch_encoding import BatchEncoding
+    from gpt2tok.hugging_face.fast import GPT2TokenizerFast
+    from gpt2tok.hugging_face.slow import GPT2Tokenizer
 
 __all__ = [
     "AddedToken",
@@ -45,10 +45,10 @@ __all__ = [
 
 # Imported on first use: they cost more to import than the rest of the package together.
 _LAZY = {
-    "AddedToken": "gpt2tok.added_tokens",
-    "BatchEncoding": "gpt2tok.batch_encoding",
-    "GPT2Tokenizer": "gpt2tok.slow",
-    "GPT2TokenizerFast": "gpt2tok.fast",
+    "AddedToken": "gpt2tok.hugging_face.added_tokens",
+    "BatchEncoding": "gpt2tok.hugging_face.batch_encoding",
+    "GPT2Tokenizer": "gpt2tok.hugging_face.slow",
+    "GPT2TokenizerFast": "gpt2tok.hugging_face.fast",
 }
 
 

@@ -19,10 +19,10 @@ import numpy as np
 import tensorflow as tf
 
 from .._core import unicode_ranges
-from ..added_matching import _is_word
-from ..added_tokens import AddedToken
-from ..graph_tables import ROW, added_mark
+from ..hugging_face.added_matching import _is_word
+from ..hugging_face.added_tokens import AddedToken
 from .branches import either
+from .graph_tables import ROW, added_mark
 from .pretokens import as_utf8, refuse, valid_utf8
 
 Tensor = Any

@@ -11,12 +11,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from ..added_tokens import AddedToken
-from ..base_vocabulary import BaseVocabulary, bytes_of
-from ..graph_tables import graph_tables
+from ..hugging_face.added_tokens import AddedToken
+from ..hugging_face.base_vocabulary import BaseVocabulary, bytes_of
 from .added import AddedFinder
 from .dense import RowLayout, dense, ragged
 from .detokens import Spelling
+from .graph_tables import graph_tables
 from .merging import Merger
 from .pretokens import find_pretokens
 

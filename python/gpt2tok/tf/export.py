@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from .._core import TokenizerError
-from ..serving_warmup import prediction_log
+from .serving_warmup import prediction_log
 
 if TYPE_CHECKING:
     from .layer import TFGPT2Tokenizer

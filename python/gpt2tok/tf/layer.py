@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 from .._core import SpecialTokenError, TokenizerError, VocabError
-from ..added_tokens import FLAGS, AddedToken
+from ..hugging_face.added_tokens import FLAGS, AddedToken
 from .dense import RowLayout
 from .engine import MAX_RANK, TokenizerEngine
 from .export import export_tokenizer
@@ -185,7 +185,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             >>> TFGPT2Tokenizer.from_pretrained("gpt2", padding_side="left")(["Hi"], max_length=2)["attention_mask"]
             <tf.Tensor: shape=(1, 2), dtype=int32, numpy=array([[0, 1]], dtype=int32)>
         """
-        from ..fast import GPT2TokenizerFast
+        from ..hugging_face.fast import GPT2TokenizerFast
 
         return cls.from_tokenizer(GPT2TokenizerFast.from_pretrained(name_or_directory), **options)
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ..graph_hash import PerfectHash
-from ..graph_merges import NEVER
-from ..graph_tables import ADDED_DIGITS, ADDED_MARK, DIGIT, KEY_BYTES, ROW_END, GraphTables, key_masks
 from .branches import apart, either
+from .graph_hash import PerfectHash
+from .graph_merges import NEVER
+from .graph_tables import ADDED_DIGITS, ADDED_MARK, DIGIT, KEY_BYTES, ROW_END, GraphTables, key_masks
 from .pretokens import FIRST_ROW, Pretokens, at, places
 
 Tensor = Any

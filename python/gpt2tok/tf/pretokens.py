@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from ..graph_tables import ADDED_DIGITS, EDGE, LEAD, ROW, SPACE, TAIL, byte_tables
 from .branches import either
+from .graph_tables import ADDED_DIGITS, EDGE, LEAD, ROW, SPACE, TAIL, byte_tables
 
 Tensor = Any
 

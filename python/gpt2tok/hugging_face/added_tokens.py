@@ -1,0 +1,251 @@
+"""What is an added token, and which does a tokenizer have?
+
+Owns `AddedToken`, Hugging Face's description of a token that is found in text as it stands, and the list of
+those that one tokenizer knows, with their ids. Refuses to look for them in text (`added_matching.py` does,
+and the Rust core) and to know what they are for (`special_tokens.py`).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .._core import TokenizerError, VocabError
+
+FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+
+
+@dataclass(frozen=True)
+class AddedToken:
+    """A token that is cut out of the text before the BPE sees it.
+
+    Args:
+        content: the text itself.
+        single_word: match only where no letter, digit, mark or connecting punctuation touches it on either side.
+        lstrip: the white space to its left belongs to it.
+        rstrip: the white space to its right belongs to it.
+        normalized: look for it in the text after normalisation. GPT-2 has none, so all that this decides is
+            the order: tokens that are not normalized are cut out first. Left out, it is `not special`.
+        special: skipped by `decode(..., skip_special_tokens=True)`, ignored in text by `split_special_tokens`.
+
+    Raises:
+        TypeError: the content is not a string.
+        TokenizerError: the content holds half a surrogate pair, which no text can.
+
+    Example:
+        >>> AddedToken("<mask>", lstrip=True, special=True)
+        AddedToken("<mask>", rstrip=False, lstrip=True, single_word=False, normalized=False, special=True)
+        >>> str(AddedToken("<mask>"))
+        '<mask>'
+    """
+
+    content: str
+    single_word: bool = False
+    lstrip: bool = False
+    rstrip: bool = False
+    normalized: bool | None = None
+    special: bool = False
+    # Whether `normalized` was said or follows `special`: a token that becomes special later needs to know.
+    _normalized_follows: bool = field(default=False, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.content, str):
+            raise TypeError(f"the content of an added token is a str, not {type(self.content).__name__}")
+        require_text(self.content, "an added token")
+        if self.normalized is None:
+            object.__setattr__(self, "_normalized_follows", True)
+            object.__setattr__(self, "normalized", not self.special)
+
+    def __str__(self) -> str:
+        return self.content
+
+    def __repr__(self) -> str:
+        return (
+            f'AddedToken("{self.content}", rstrip={self.rstrip}, lstrip={self.lstrip},'
+            f" single_word={self.single_word}, normalized={self.normalized}, special={self.special})"
+        )
+
+    @classmethod
+    def of(cls, value: object, *, special: bool = False) -> AddedToken:
+        """`value` as an AddedToken: a string, one of ours, or `tokenizers.AddedToken`; made special when asked.
+
+        Raises:
+            TypeError: it is none of these.
+
+        Example:
+            >>> AddedToken.of("<x>", special=True).normalized
+            False
+        """
+        if isinstance(value, str):
+            return cls(value, special=special)
+        if isinstance(value, cls):
+            token = value
+        else:
+            try:
+                content, flags = value.content, {flag: getattr(value, flag) for flag in FLAGS}  # type: ignore[attr-defined]
+            except AttributeError:
+                raise TypeError(f"a token is a str or an AddedToken, not {type(value).__name__}") from None
+            # The other library's token always has a value here; where it is the default, take it as unsaid.
+            if flags["normalized"] == (not flags["special"]):
+                del flags["normalized"]
+            token = cls(content, **flags)
+        if special and not token.special:
+            normalized = None if token._normalized_follows else token.normalized
+            token = cls(token.content, token.single_word, token.lstrip, token.rstrip, normalized, True)
+        return token
+
+    @classmethod
+    def from_dict(cls, saved: Mapping[str, Any], *, special: bool = False) -> AddedToken:
+        """The token that Hugging Face's files write as an object; keys that it does not know are left alone.
+
+        Raises:
+            VocabError: there is no content, or a flag that is not true or false.
+
+        Example:
+            >>> AddedToken.from_dict({"content": "<x>", "lstrip": True}).lstrip
+            True
+        """
+        content = saved.get("content")
+        flags = {flag: saved[flag] for flag in FLAGS if saved.get(flag) is not None}
+        if not isinstance(content, str) or not all(isinstance(value, bool) for value in flags.values()):
+            raise VocabError(
+                f"{dict(saved)!r} is no added token: it needs a string `content`, and {', '.join(FLAGS)} are"
+                " true or false"
+            )
+        return cls(content, **{**flags, "special": special or flags.get("special", False)})
+
+    def as_dict(self) -> dict[str, Any]:
+        """The token as `tokenizer.json` and `tokenizer_config.json` write it.
+
+        Example:
+            >>> AddedToken("<x>").as_dict()["normalized"]
+            True
+        """
+        return {"content": self.content, **{flag: bool(getattr(self, flag)) for flag in FLAGS}}
+
+
+class KnownTokens(Protocol):
+    """What the added tokens need to know of the vocabulary they are added to."""
+
+    def token_to_id(self, token: str) -> int | None: ...
+    def id_to_token(self, token_id: int) -> str | None: ...
+    def spells_bytes(self, token: str) -> bool: ...
+    @property
+    def next_id(self) -> int: ...
+
+
+class AddedVocabulary:
+    """The added tokens of one tokenizer: ids to tokens, and back. Final.
+
+    A token whose text is an entry of the base vocabulary keeps that entry's id, as in Hugging Face's
+    libraries; any other gets the next id after the base vocabulary and the tokens added before.
+    """
+
+    def __init__(self) -> None:
+        self._tokens: dict[int, AddedToken] = {}
+        self._ids: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __iter__(self) -> Iterator[tuple[int, AddedToken]]:
+        return iter(sorted(self._tokens.items()))
+
+    def __contains__(self, content: str) -> bool:
+        return content in self._ids
+
+    def id_of(self, content: str) -> int | None:
+        return self._ids.get(content)
+
+    def get(self, token_id: int) -> AddedToken | None:
+        return self._tokens.get(token_id)
+
+    def beyond(self, base: KnownTokens) -> int:
+        """How many of the tokens are not entries of the base vocabulary."""
+        return sum(base.token_to_id(content) is None for content in self._ids)
+
+    def add(self, tokens: Iterable[AddedToken], base: KnownTokens) -> int:
+        """Takes tokens up and returns how many were new or changed their flags; empty ones are passed over."""
+        count = 0
+        for token in tokens:
+            token_id = self._ids.get(token.content)
+            if not token.content or (token_id is not None and self._tokens[token_id] == token):
+                continue
+            if token_id is None:
+                token_id = base.token_to_id(token.content)
+                if token_id is None:
+                    token_id = max(base.next_id, max(self._tokens, default=-1) + 1)
+                elif base.spells_bytes(token.content):
+                    warnings.warn(
+                        f"added token {token.content!r} is also how the vocabulary spells other bytes (its entry"
+                        f" {token_id}), and decoding that id gives those bytes: choose another text for it",
+                        UserWarning,
+                        stacklevel=3,
+                    )
+            self._put(token_id, token)
+            count += 1
+        return count
+
+    def place(self, token_id: int, token: AddedToken, base: KnownTokens) -> None:
+        """Puts a token at the id that a file gives it.
+
+        Raises:
+            VocabError: the id belongs to another token, or the token has another id.
+        """
+        if token_id < 0:
+            raise VocabError(
+                f"added token {token.content!r} has the negative id {token_id}: ids count from 0"
+            )
+        if not token.content:
+            raise VocabError(f"added token {token_id} is empty: leave it out")
+        elsewhere = self._ids.get(token.content, base.token_to_id(token.content))
+        if elsewhere is not None and elsewhere != token_id:
+            raise VocabError(
+                f"added token {token.content!r} is to have id {token_id}, but that text has id {elsewhere} already"
+            )
+        holder = self._tokens.get(token_id)
+        taken = holder.content if holder is not None else base.id_to_token(token_id)
+        if taken is not None and taken != token.content:
+            raise VocabError(
+                f"added token {token.content!r} is to have id {token_id}, but that is the id of {taken!r}:"
+                " correct one of them"
+            )
+        self._put(token_id, token)
+
+    def matching_rules(self) -> list[tuple[str, int, bool, bool, bool, bool, bool]]:
+        """Every token as `_core.AddedTokens` takes them."""
+        return [
+            (t.content, i, t.single_word, t.lstrip, t.rstrip, bool(t.normalized), t.special) for i, t in self
+        ]
+
+    def copy(self) -> AddedVocabulary:
+        other = AddedVocabulary()
+        other._tokens.update(self._tokens)
+        other._ids.update(self._ids)
+        return other
+
+    def _put(self, token_id: int, token: AddedToken) -> None:
+        self._tokens[token_id] = token
+        self._ids[token.content] = token_id
+
+
+def require_text(text: str, what: str) -> bytes:
+    """The UTF-8 of `text`.
+
+    Raises:
+        TokenizerError: a lone surrogate: it names the place.
+
+    Example:
+        >>> require_text("é", "the text")
+        b'\\xc3\\xa9'
+    """
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        found = ord(text[error.start])
+        raise TokenizerError(
+            f"{what} is not valid Unicode: lone surrogate U+{found:04X} at character {error.start}; read the text with"
+            " errors='replace', or remove it"
+        ) from None

@@ -1,0 +1,295 @@
+"""What becomes of the in-graph tokenizer when it is saved: SavedModels, Keras files, configurations, warm-up files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiktoken
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from tensorflow.core.framework import tensor_pb2
+from tensorflow.core.protobuf import saved_model_pb2
+from tf_proof_set import differences, expected, proof_set
+
+from gpt2tok import AddedToken, GPT2TokenizerFast, TokenizerError
+from gpt2tok.tf import TFGPT2Tokenizer
+
+HERE = Path(__file__).parent
+
+# Everything that the graph may be made of: ops of TensorFlow's core, none that needs a resource, a file or Python.
+ALLOWED_OPS = frozenset(
+    """
+    AddV2 All Any ArgMax Assert Bitcast BitwiseAnd BitwiseOr BitwiseXor Cast ConcatV2 Const Cumsum
+    DecodeRaw DenseBincount Equal Fill FloorDiv GatherV2 Greater GreaterEqual Identity Invert LeftShift
+    Less LessEqual LogicalAnd LogicalNot LogicalOr LowerBound Max Maximum Min Minimum Mul NoOp NotEqual Pack
+    PartitionedCall Placeholder RaggedRange Range ReduceJoin Reshape RightShift SegmentMin Select
+    SelectV2 Shape Size StatefulPartitionedCall StatelessIf StatelessWhile StaticRegexFullMatch
+    StaticRegexReplace StridedSlice StringJoin StringLength StringSplitV2 Sub Substr Sum
+    TensorScatterUpdate UnicodeTranscode Unpack UnsortedSegmentJoin Where ZerosLike
+    """.split()  # noqa: SIM905
+)
+# The format saves a checkpoint, here an empty one, by two functions of its own.
+SAVING_OPS = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
+
+
+@pytest.fixture(scope="module")
+def layer() -> TFGPT2Tokenizer:
+    return TFGPT2Tokenizer.from_pretrained("gpt2", split_special_tokens=True)
+
+
+@pytest.fixture(scope="module")
+def saved(layer: TFGPT2Tokenizer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("models") / "gpt2tok" / "1"
+    layer.export(directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def meta_graph(saved: Path) -> Any:
+    return saved_model_pb2.SavedModel.FromString((saved / "saved_model.pb").read_bytes()).meta_graphs[0]
+
+
+def test_a_clean_process_gets_the_same_ids(
+    saved: Path, tmp_path: Path, tiktoken_gpt2: tiktoken.Encoding, multilingual: list[str]
+) -> None:
+    texts = [text for text in proof_set(tiktoken_gpt2, multilingual) if len(text) < 2000]
+    np.save(tmp_path / "texts.npy", np.array(texts, object))
+    program = [
+        sys.executable,
+        "-I",
+        HERE / "tf_clean_process.py",
+        saved,
+        tmp_path / "texts.npy",
+        tmp_path / "result.npz",
+    ]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    run = subprocess.run(program, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+    with np.load(tmp_path / "result.npz", allow_pickle=True) as result:
+        assert not differences(texts, expected(tiktoken_gpt2, texts), result["ids"], result["counts"])
+        assert result["spelt"].tolist() == [text.decode(errors="replace").encode() for text in texts]
+
+
+def test_only_allowed_ops(meta_graph: Any) -> None:
+    graph = meta_graph.graph_def
+    functions = {function.signature.name: function for function in graph.library.function}
+    used: set[str] = {node.op for node in graph.node}
+    for name, function in functions.items():
+        ops = {node.op for node in function.node_def}
+        used |= (
+            ops - SAVING_OPS
+            if name.startswith(("__inference__traced_save", "__inference__traced_restore"))
+            else ops
+        )
+    assert used - functions.keys() - ALLOWED_OPS == set()
+    # A walk that sees too little would pass too: these do the work.
+    assert {"RaggedRange", "DecodeRaw", "StatelessWhile", "UnicodeTranscode", "TensorScatterUpdate"} <= used
+
+
+def test_constants_are_saved_once(saved: Path) -> None:
+    assert (saved / "saved_model.pb").stat().st_size < 6_000_000
+
+
+def test_signatures(meta_graph: Any) -> None:
+    def shapes(tensors: Any) -> dict[str, tuple[int, list[int]]]:
+        return {name: (info.dtype, [d.size for d in info.tensor_shape.dim]) for name, info in tensors.items()}
+
+    signatures = {
+        name: definition for name, definition in meta_graph.signature_def.items() if not name.startswith("__")
+    }
+    assert signatures.keys() == {"tokenize", "detokenize"}
+    string, int32 = tf.string.as_datatype_enum, tf.int32.as_datatype_enum
+    rows = {"input_ids": (int32, [-1, -1]), "attention_mask": (int32, [-1, -1])}
+    assert shapes(signatures["tokenize"].inputs) == {"text": (string, [-1])}
+    assert shapes(signatures["tokenize"].outputs) == rows
+    assert shapes(signatures["detokenize"].inputs) == rows
+    assert shapes(signatures["detokenize"].outputs) == {"text_bytes": (string, [-1])}
+
+
+def test_options_of_an_export(tmp_path: Path) -> None:
+    layer = TFGPT2Tokenizer.from_pretrained("gpt2", padding_side="left", dtype="int64")
+    layer.export(tmp_path / "1", max_length=4, skip_special_tokens=True, warm_up_texts=())
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    rows = loaded.signatures["tokenize"](text=tf.constant(["Hello world", "<|endoftext|>a"]))
+    assert rows["input_ids"].numpy().tolist() == [[50256, 50256, 15496, 995], [50256, 50256, 50256, 64]]
+    assert rows["attention_mask"].numpy().tolist() == [[0, 0, 1, 1], [0, 0, 1, 1]]
+    assert rows["input_ids"].dtype == tf.int64
+    assert loaded.signatures["detokenize"](**rows)["text_bytes"].numpy().tolist() == [b"Hello world", b"a"]
+    assert not (tmp_path / "1" / "assets.extra").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1"]
+
+
+def test_an_export_is_whole_or_not_there(layer: TFGPT2Tokenizer, tmp_path: Path, monkeypatch: Any) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "mine").write_text("kept")
+    with pytest.raises(FileExistsError, match="overwrite"):
+        layer.export(tmp_path / "1")
+    with pytest.raises(TokenizerError, match="max_length"):
+        layer.export(tmp_path / "2", max_length=0)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.io, "TFRecordWriter", full)
+        with pytest.raises(OSError, match="No space"):
+            layer.export(tmp_path / "1", overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1"]
+    assert (tmp_path / "1" / "mine").read_text() == "kept"
+    layer.export(tmp_path / "1", overwrite=True)
+    assert sorted(p.name for p in (tmp_path / "1").iterdir()) == [
+        "assets",
+        "assets.extra",
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables",
+    ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["1"]
+
+
+def _prediction_log_class() -> Any:
+    """`PredictionLog` from its published schema, so that the hand-written bytes are read by protobuf itself."""
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="serving.proto", package="serving", syntax="proto3")
+
+    def message(name: str, *fields: tuple[int, str, str | None], parent: Any = None) -> Any:
+        made = (parent.nested_type if parent else file.message_type).add(name=name)
+        for number, label, kind in fields:
+            repeated = label.startswith("*")
+            made.field.add(
+                name=label.lstrip("*"),
+                number=number,
+                label=field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL,
+                type=field.TYPE_MESSAGE
+                if kind and kind != "bytes"
+                else field.TYPE_BYTES
+                if kind
+                else field.TYPE_STRING,
+                type_name=kind if kind and kind != "bytes" else None,
+            )
+        return made
+
+    message("ModelSpec", (1, "name", None), (3, "signature_name", None))
+    request = message(
+        "PredictRequest",
+        (1, "model_spec", ".serving.ModelSpec"),
+        (2, "*inputs", ".serving.PredictRequest.InputsEntry"),
+    )
+    entry = message("InputsEntry", (1, "key", None), (2, "value", "bytes"), parent=request)
+    entry.options.map_entry = True
+    message("PredictLog", (1, "request", ".serving.PredictRequest"))
+    message("PredictionLog", (6, "predict_log", ".serving.PredictLog"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("serving.PredictionLog"))
+
+
+def test_the_warm_up_file_is_what_serving_reads(saved: Path) -> None:
+    records = [
+        r.numpy() for r in tf.data.TFRecordDataset(str(saved / "assets.extra" / "tf_serving_warmup_requests"))
+    ]
+    kind = _prediction_log_class()
+    loaded = tf.saved_model.load(str(saved))
+    asked = []
+    for record in records:
+        log = kind.FromString(record)
+        assert log.SerializeToString(deterministic=True) == kind.FromString(
+            log.SerializeToString()
+        ).SerializeToString(deterministic=True)
+        request = log.predict_log.request
+        asked.append(request.model_spec.signature_name)
+        inputs = {
+            name: tf.constant(tf.make_ndarray(tensor_pb2.TensorProto.FromString(value)))
+            for name, value in request.inputs.items()
+        }
+        assert loaded.signatures[request.model_spec.signature_name](**inputs)
+    assert asked == ["tokenize", "detokenize"]
+
+
+def test_saved_model_cli_runs_it(saved: Path) -> None:
+    program = "from tensorflow.python.tools.saved_model_cli import main; main()"
+    arguments = [
+        "run",
+        "--dir",
+        str(saved),
+        "--tag_set",
+        "serve",
+        "--signature_def",
+        "tokenize",
+        "--input_exprs",
+    ]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    run = subprocess.run(
+        [sys.executable, "-c", program, *arguments, "text=[b'Hello world', b'Hi']"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert "[[15496   995]\n [17250 50256]]" in run.stdout, run.stdout + run.stderr[-2000:]
+
+
+# --- Keras ---
+
+
+def test_configuration_round_trip(tmp_path: Path) -> None:
+    fast = GPT2TokenizerFast.from_pretrained("gpt2", pad_token="<pad>", add_prefix_space=True)
+    fast.add_tokens([AddedToken("<x>", lstrip=True), AddedToken("word", single_word=True)])
+    layer = TFGPT2Tokenizer.from_tokenizer(
+        fast, padding_side="left", add_bos=True, dtype="int64", max_length=12
+    )
+    config = json.loads(json.dumps(layer.get_config()))
+    other = TFGPT2Tokenizer.from_config(config)
+    assert other.get_config() == layer.get_config()
+    texts = ["a <x> b", "word words", "<pad> 日本\u3000", ""]
+    for name in ("input_ids", "attention_mask"):
+        assert np.array_equal(layer(texts)[name], other(texts)[name])
+    assert other(texts)["input_ids"].dtype == tf.int64
+    # No path in it: nothing to find on another machine.
+    assert not [value for value in config.values() if isinstance(value, str) and os.sep in value[:1]]
+
+
+def test_models_with_the_layer_first(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    text = keras.Input((), dtype="string", name="text")
+    hidden = keras.layers.Embedding(50257, 3)(layer(text, max_length=5)["input_ids"])
+    model = keras.Model(text, keras.layers.Flatten()(hidden))
+    asked = tf.constant(["Hello world", "日本\u3000語 unbelievably", ""])
+    want = model(asked).numpy()
+
+    model.save(tmp_path / "m.keras")
+    assert np.array_equal(keras.models.load_model(tmp_path / "m.keras")(asked), want)
+    assert np.array_equal(keras.models.clone_model(model)(asked).shape, want.shape)
+
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    assert np.array_equal(exported.serve(asked), want)
+
+    tf.saved_model.save(model, str(tmp_path / "saved"))
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    signature = saved.signatures["serving_default"]
+    assert np.array_equal(next(iter(signature(asked).values())), want)
+
+
+def test_a_module_that_holds_the_layer(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    class Holder(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def __call__(self, x: Any) -> Any:
+            return self.layer(x)["input_ids"]
+
+    tf.saved_model.save(Holder(), str(tmp_path / "held"))
+    assert tf.saved_model.load(str(tmp_path / "held"))(tf.constant(["Hello world", ""])).to_list() == [
+        [15496, 995],
+        [],
+    ]
