@@ -63,7 +63,7 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
         (vocab_json("\0\0\0\0"), r"at line 1, column 1"),
         (vocab_json("[" * 500_000), r"expected an object"),
         (vocab_json('{"a":' * 200_000), r"map.* at line 1"),
-        (tokenizer_json("[]"), r"tokenizer\.json is not the JSON expected"),
+        (tokenizer_json("[]"), r"not the JSON of a tokenizer\.json"),
         (tokenizer_json("{}"), r"missing field `model`"),
         (tokenizer_json({"model": {"vocab": {}}}), r"missing field `merges`"),
         (tokenizer_json({"model": {"merges": []}}), r"missing field `vocab`"),

@@ -18,6 +18,8 @@ __all__ = [
     "__version__",
     "_restore",
     "gpt2_vocabulary",
+    "read_merges_txt",
+    "read_vocab_json",
     "unicode_ranges",
 ]
 
@@ -191,6 +193,8 @@ def _restore(state: Any = None) -> Encoding: ...
 def gpt2_vocabulary() -> tuple[
     dict[str, int], list[tuple[str, str]]
 ]: ...  # vocab.json's dict, merges.txt's pairs
+def read_vocab_json(path: _Path) -> dict[str, int]: ...
+def read_merges_txt(path: _Path) -> list[tuple[str, str]]: ...
 def unicode_ranges(
     name: Literal["letter", "number", "space", "word"],
 ) -> list[tuple[int, int]]: ...  # inclusive code points

@@ -1,6 +1,6 @@
 """Which encodings come with the wheel? Owns `get_encoding`; loads nothing from anywhere else."""
 
-from gpt2tok._core import Encoding
+from gpt2tok._core import Encoding, TokenizerError
 
 _NAMES = ("gpt2",)
 _loaded: dict[str, Encoding] = {}
@@ -13,7 +13,8 @@ def get_encoding(name: str) -> Encoding:
         name: ``"gpt2"``, GPT-2's own 50,257 ids, embedded in the wheel.
 
     Raises:
-        ValueError: There is no encoding of this name.
+        TokenizerError: There is no encoding of this name.
+        TypeError: The name is no str.
 
     Example:
         >>> import gpt2tok
@@ -24,7 +25,7 @@ def get_encoding(name: str) -> Encoding:
         raise TypeError(f"name must be str, as 'gpt2', not {type(name).__name__}")
     if name not in _NAMES:
         known = ", ".join(repr(known) for known in _NAMES)
-        raise ValueError(
+        raise TokenizerError(
             f"there is no encoding {name!r} in gpt2tok (it has {known}); "
             "load files of your own with Encoding.from_files, from_tokenizer_json or from_tiktoken"
         )

@@ -1,9 +1,12 @@
 //! Where in the text does each token stand? Byte spans from token lengths, and characters from bytes.
 
-use crate::bpe::{Scratch, TokenId};
+use crate::bpe::{Interrupted, Scratch, TokenId};
 use crate::encoding::{EncodeError, Encoding};
 use crate::special::{Part, Policy};
 use crate::unicode::utf8::begins_char;
+
+/// Whether to go on is asked once in this many ids.
+const CHECK_EVERY: usize = 1 << 18;
 
 /// A stretch of text, start included, end not.
 pub type Span = (usize, usize);
@@ -34,8 +37,16 @@ impl Encoding {
                 Part::Ordinary(ordinary) => {
                     let first = ids.len();
                     self.encode_ordinary_into(ordinary, scratch, &mut ids, keep_going)?;
-                    let inside = self.byte_spans(&ids[first..]);
-                    spans.extend(inside.into_iter().map(|(start, end)| (at + start, at + end)));
+                    let mut start = at;
+                    for some in ids[first..].chunks(CHECK_EVERY) {
+                        if !keep_going() {
+                            return Err(Interrupted.into());
+                        }
+                        spans.extend(some.iter().map(|&id| {
+                            let end = start + self.text_len(id);
+                            (std::mem::replace(&mut start, end), end)
+                        }));
+                    }
                     at + ordinary.len()
                 }
             };
@@ -69,20 +80,35 @@ pub fn char_spans(text: &str, byte_spans: &[Span]) -> Vec<Span> {
     if text.is_ascii() {
         return byte_spans.to_vec();
     }
-    let bytes = text.as_bytes();
-    // `begun` characters begin before byte `at`.
-    let (mut at, mut begun) = (0, 0);
-    byte_spans
-        .iter()
-        .map(|&(start, end)| {
-            begun += count_begun(bytes, at, start);
-            let inside = bytes.get(start).is_some_and(|&byte| !begins_char(byte));
-            let first = begun - usize::from(inside);
-            begun += count_begun(bytes, start, end);
-            at = end;
-            (first, begun)
-        })
-        .collect()
+    let mut chars = CharCounter::new(text);
+    byte_spans.iter().map(|&span| chars.span(span)).collect()
+}
+
+/// Turns byte spans into spans in characters one after another: [`char_spans`] for who cannot wait for all of them.
+#[derive(Clone, Debug)]
+pub struct CharCounter<'t> {
+    bytes: &'t [u8],
+    /// This many characters begin before byte `at`.
+    begun: usize,
+    at: usize,
+}
+
+impl<'t> CharCounter<'t> {
+    /// Stands at the start of `text`.
+    #[must_use]
+    pub fn new(text: &'t str) -> Self {
+        CharCounter { bytes: text.as_bytes(), begun: 0, at: 0 }
+    }
+
+    /// The characters of a span that does not begin before the last one's end.
+    pub fn span(&mut self, (start, end): Span) -> Span {
+        self.begun += count_begun(self.bytes, self.at, start);
+        let inside = self.bytes.get(start).is_some_and(|&byte| !begins_char(byte));
+        let first = self.begun - usize::from(inside);
+        self.begun += count_begun(self.bytes, start, end);
+        self.at = end;
+        (first, self.begun)
+    }
 }
 
 fn count_begun(bytes: &[u8], from: usize, to: usize) -> usize {

@@ -8,7 +8,7 @@ use gpt2tok_core::special::Choice;
 use numpy::{Element, PyArray1, PyArrayMethods};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyList, PyString, PyTuple};
 
 use crate::errors::{TokenizerError, UnknownTokenError};
 
@@ -17,6 +17,8 @@ use crate::errors::{TokenizerError, UnknownTokenError};
 pub(crate) enum OnInvalid {
     Raise,
     Replace,
+    /// Raise, in a call that has no `errors` argument to offer.
+    Refuse,
 }
 
 impl OnInvalid {
@@ -26,7 +28,7 @@ impl OnInvalid {
             "replace" => Ok(OnInvalid::Replace),
             other => {
                 let message = format!("errors must be 'strict' or 'replace', not {other:?}");
-                Err(PyValueError::new_err(message))
+                Err(TokenizerError::new_err(message))
             }
         }
     }
@@ -48,12 +50,15 @@ pub(crate) fn text<'a>(
     match (std::str::from_utf8(bytes.as_bytes()), on_invalid) {
         (Ok(text), _) => Ok(Cow::Borrowed(text)),
         (Err(_), OnInvalid::Replace) => Ok(String::from_utf8_lossy(bytes.as_bytes())),
-        (Err(error), OnInvalid::Raise) => {
+        (Err(error), _) => {
             let offset = error.valid_up_to();
             let byte = bytes.as_bytes()[offset];
+            let or = match on_invalid {
+                OnInvalid::Refuse => "turn it into str with bytes.decode('utf-8', 'replace')",
+                _ => "pass errors='replace' to put U+FFFD in its place",
+            };
             Err(TokenizerError::new_err(format!(
-                "{what} is not UTF-8: byte 0x{byte:02x} at offset {offset}; decode it with its own encoding first, or \
-                 pass errors='replace' to put U+FFFD in its place"
+                "{what} is not UTF-8: byte 0x{byte:02x} at offset {offset}; decode it with its own encoding first, or {or}"
             )))
         }
     }
@@ -72,12 +77,14 @@ fn surrogates<'a>(
         let mended = utf16.call_method1("decode", ("utf-16-le", "replace"))?;
         return Ok(Cow::Owned(mended.extract::<String>()?));
     }
-    Err(lone_surrogate(
-        string,
-        what,
-        error,
-        "read the text with errors='replace', or pass errors='replace' here to put U+FFFD in its place",
-    ))
+    let mend = match on_invalid {
+        OnInvalid::Refuse => {
+            "read the text with errors='replace', or put U+FFFD in its place with \
+             text.encode('utf-16', 'surrogatepass').decode('utf-16', 'replace')"
+        }
+        _ => "read the text with errors='replace', or pass errors='replace' here to put U+FFFD in its place",
+    };
+    Err(lone_surrogate(string, what, error, mend))
 }
 
 /// The error for a `str` that is not UTF-8: which surrogate stands where, and how to mend it.
@@ -118,8 +125,8 @@ pub(crate) fn items<'py>(values: &Bound<'py, PyAny>, what: &str, of: &str) -> Py
     iterator.collect()
 }
 
-/// Signals are looked at once in this many arguments.
-const CHECK_EVERY: usize = 1 << 16;
+/// Signals are looked at once in this many ids, or bytes of text.
+const CHECK_EVERY: usize = 1 << 18;
 
 /// The texts of a batch.
 pub(crate) fn texts<'a>(
@@ -127,11 +134,15 @@ pub(crate) fn texts<'a>(
     on_invalid: OnInvalid,
     what: &str,
 ) -> PyResult<Vec<Cow<'a, str>>> {
+    let mut unchecked = 0;
     let one = |(index, value): (usize, &'a Bound<'_, PyAny>)| {
-        if index % CHECK_EVERY == CHECK_EVERY - 1 {
+        let text = text(value, on_invalid, &format_args!("{what}[{index}]"))?;
+        unchecked += text.len() + 16;
+        if unchecked >= 16 * CHECK_EVERY {
             value.py().check_signals()?;
+            unchecked = 0;
         }
-        text(value, on_invalid, &format_args!("{what}[{index}]"))
+        Ok(text)
     };
     values.iter().enumerate().map(one).collect()
 }
@@ -142,7 +153,7 @@ pub(crate) fn choice(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<C
         return Ok(Choice::Only(Vec::new()));
     };
     if let Ok(string) = value.cast::<PyString>() {
-        if string.to_str()? == "all" {
+        if string.to_str().is_ok_and(|string| string == "all") {
             return Ok(Choice::All);
         }
         let message = format!("{what} must be \"all\" or a collection of special tokens, not the string {string:?}");
@@ -155,18 +166,33 @@ pub(crate) fn choice(value: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<C
     let mut names = Vec::new();
     for name in value.try_iter().map_err(|_| wrong(value))? {
         let name = name?;
-        names.push(name.extract::<String>().map_err(|_| wrong(&name))?);
+        if !name.is_instance_of::<PyString>() {
+            return Err(wrong(&name));
+        }
+        names.push(self::name(&name, &format_args!("a name in {what}"))?);
     }
     Ok(Choice::Only(names))
 }
 
+/// An argument as a message shows it: short.
+pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
+    let shown = value.repr().map_or_else(|_| "this".to_owned(), |shown| shown.to_string_lossy().into_owned());
+    if shown.chars().count() > 60 { shown.chars().take(57).chain("...".chars()).collect() } else { shown }
+}
+
 /// Ids from a list, a NumPy array, a tensor or any iterable of integers.
 pub(crate) fn ids(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Vec<TokenId>> {
+    let one = |(position, value): (usize, Bound<'_, PyAny>)| {
+        if position % CHECK_EVERY == CHECK_EVERY - 1 {
+            value.py().check_signals()?;
+        }
+        id(&value, position, n_vocab)
+    };
     if let Ok(list) = values.cast::<PyList>() {
-        return list.iter().enumerate().map(|(position, value)| id(&value, position, n_vocab)).collect();
+        return list.iter().enumerate().map(one).collect();
     }
     if let Ok(tuple) = values.cast::<PyTuple>() {
-        return tuple.iter().enumerate().map(|(position, value)| id(&value, position, n_vocab)).collect();
+        return tuple.iter().enumerate().map(one).collect();
     }
     if values.is_instance_of::<PyBytes>() {
         return Err(PyTypeError::new_err("ids must be an iterable of int, not bytes; encode() takes text"));
@@ -180,12 +206,16 @@ pub(crate) fn ids(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Vec<Tok
         Err(error) => error,
     };
     let iterator = listed.try_iter().map_err(wrong)?;
-    iterator.enumerate().map(|(position, value)| id(&value?, position, n_vocab)).collect()
+    iterator.enumerate().map(|(position, value)| one((position, value?))).collect()
 }
 
 /// One id.
 pub(crate) fn id(value: &Bound<'_, PyAny>, position: usize, n_vocab: usize) -> PyResult<TokenId> {
     match value.extract::<i64>() {
+        // A mask passed for ids would otherwise decode to nonsense.
+        Ok(_) if value.is_instance_of::<PyBool>() => {
+            Err(PyTypeError::new_err(format!("ids must be int, not bool (at position {position})")))
+        }
         Ok(number) => checked(i128::from(number), position, n_vocab),
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
             Err(outside(&value.repr()?.to_string(), position, n_vocab))
@@ -209,11 +239,15 @@ fn outside(shown: &str, position: usize, n_vocab: usize) -> PyErr {
     ))
 }
 
+/// Asking the numpy crate imports NumPy; an array can only come from a NumPy that is already there.
+pub(crate) fn may_be_array(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let modules = value.py().import("sys")?.getattr("modules")?;
+    Ok(modules.contains("numpy")? && value.hasattr("__array_interface__")?)
+}
+
 /// The ids of a one-dimensional NumPy array of an integer type, without a Python object for each.
 fn array(values: &Bound<'_, PyAny>, n_vocab: usize) -> PyResult<Option<Vec<TokenId>>> {
-    // Asking the numpy crate imports NumPy; an array can only come from a NumPy that is already there.
-    let modules = values.py().import("sys")?.getattr("modules")?;
-    if !modules.contains("numpy")? || !values.hasattr("__array_interface__")? {
+    if !may_be_array(values)? {
         return Ok(None);
     }
     if let Some(ids) = array_of::<u32>(values, n_vocab)? {

@@ -3,6 +3,7 @@
 mod added;
 mod arguments;
 mod batch;
+mod decoded;
 mod encoding;
 mod errors;
 mod interrupt;
@@ -24,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::{SpecialTokenError, TokenizerError, UnknownTokenError, VocabError};
     #[pymodule_export]
-    use super::load::_restore;
+    use super::load::{_restore, read_merges_txt, read_vocab_json};
     #[pymodule_export]
     use super::stream::PyDecodeStream;
     #[pymodule_export]

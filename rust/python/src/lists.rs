@@ -4,7 +4,7 @@
 //! so an encoding makes the ints of all its ids when a long result first asks for them, and lists share them.
 
 use gpt2tok_core::TokenId;
-use gpt2tok_core::offsets::Span;
+use gpt2tok_core::offsets::{CharCounter, Span};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyInt, PyList};
@@ -84,11 +84,28 @@ fn short_list<'py>(py: Python<'py>, shared: &[Py<PyInt>], ids: &[TokenId]) -> Py
 
 /// A list of (start, end).
 pub(crate) fn spans<'py>(py: Python<'py>, spans: &[Span]) -> PyResult<Bound<'py, PyList>> {
+    span_list(py, spans, |part| PyList::new(py, part))
+}
+
+/// Ascending byte spans of `text` as a list of (start, end) in characters.
+pub(crate) fn char_spans<'py>(py: Python<'py>, text: &str, spans: &[Span]) -> PyResult<Bound<'py, PyList>> {
+    if text.is_ascii() {
+        return self::spans(py, spans);
+    }
+    let mut chars = CharCounter::new(text);
+    span_list(py, spans, |part| PyList::new(py, part.iter().map(|&span| chars.span(span)).collect::<Vec<_>>()))
+}
+
+fn span_list<'py>(
+    py: Python<'py>,
+    spans: &[Span],
+    mut list_of: impl FnMut(&[Span]) -> PyResult<Bound<'py, PyList>>,
+) -> PyResult<Bound<'py, PyList>> {
     let (first, rest) = spans.split_at(spans.len().min(CHECK_EVERY));
-    let list = PyList::new(py, first)?;
+    let list = list_of(first)?;
     for part in rest.chunks(CHECK_EVERY) {
         py.check_signals()?;
-        list.call_method1("extend", (PyList::new(py, part)?,))?;
+        list.call_method1("extend", (list_of(part)?,))?;
     }
     Ok(list)
 }

@@ -155,6 +155,31 @@ pub(crate) fn from_vocab_and_merges(
     load::from_parts(&vocab, &merges, options).map_err(from_vocab)
 }
 
+/// The dict of a vocab.json, checked: distinct tokens, ids that are whole numbers.
+///
+/// Raises OSError for a file that cannot be read, and VocabError, with the place, for one that is no vocabulary.
+#[pyfunction]
+pub(crate) fn read_vocab_json<'py>(path: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let file = File::read(path)?;
+    let entries = load::parse_vocab(&file.bytes).map_err(|error| file.error(&error))?;
+    load::check_entries(&entries).map_err(|error| file.error(&error))?;
+    let vocab = PyDict::new(path.py());
+    for (token, id) in entries {
+        vocab.set_item(token, id)?;
+    }
+    Ok(vocab)
+}
+
+/// The pairs of a merges.txt in rank order.
+///
+/// Raises OSError for a file that cannot be read, and VocabError, with the line, for one that holds something else.
+#[pyfunction]
+pub(crate) fn read_merges_txt(path: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let file = File::read(path)?;
+    let merges = load::parse_merges(&file.bytes).map_err(|error| file.error(&error))?;
+    Ok(merges.into_iter().map(|merge| (merge.left, merge.right)).collect())
+}
+
 type Tokens<'py> = Vec<(Bound<'py, PyBytes>, TokenId)>;
 type Merges = Vec<(TokenId, TokenId, TokenId)>;
 /// What an encoding is pickled as.

@@ -8,9 +8,11 @@ use std::mem::ManuallyDrop;
 use std::sync::{Arc, LazyLock};
 
 use arc_swap::ArcSwap;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyInt;
+
+use crate::errors::TokenizerError;
 
 struct Pool {
     process: u32,
@@ -45,7 +47,7 @@ pub(crate) fn threads_for(num_threads: Option<&Bound<'_, PyAny>>, bytes: usize) 
             })?;
             if number.lt(1)? {
                 let message = format!("num_threads must be at least 1, not {number}; leave it out to use every core");
-                return Err(PyValueError::new_err(message));
+                return Err(TokenizerError::new_err(message));
             }
             number.extract().unwrap_or(MOST_THREADS).min(MOST_THREADS)
         }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use rustc_hash::FxHashMap;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::{END_OF_TEXT, SpelledMerge, resolve, text_of};
 use crate::bpe::TokenId;
@@ -89,6 +90,33 @@ pub(super) fn checked_id((token, id): (String, i128)) -> Result<(String, TokenId
     }
 }
 
+/// A whole number of any size, to be judged by [`checked_id`].
+struct WrittenId(i128);
+
+impl<'de> Deserialize<'de> for WrittenId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(IdVisitor).map(WrittenId)
+    }
+}
+
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = i128;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the id of a token, a whole number")
+    }
+
+    fn visit_i64<E>(self, id: i64) -> Result<i128, E> {
+        Ok(id.into())
+    }
+
+    fn visit_u64<E>(self, id: u64) -> Result<i128, E> {
+        Ok(id.into())
+    }
+}
+
 /// Keeps every entry of an object, repeated keys too: they are a mistake to be named, not dropped.
 pub(super) struct Entries;
 
@@ -102,10 +130,29 @@ impl<'de> Visitor<'de> for Entries {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            entries.push((key, i128::from(map.next_value::<i64>()?)));
+            let WrittenId(id) = map.next_value()?;
+            entries.push((key, id));
         }
         Ok(entries)
     }
+}
+
+/// The id of each token, when no token and no id stands twice.
+///
+/// # Errors
+/// [`VocabError::DuplicateToken`], [`VocabError::DuplicateId`].
+pub fn check_entries(vocab: &[(String, TokenId)]) -> Result<FxHashMap<&str, TokenId>, VocabError> {
+    let mut ids: FxHashMap<&str, TokenId> = FxHashMap::default();
+    let mut spellings: FxHashMap<TokenId, &str> = FxHashMap::default();
+    for (token, id) in vocab {
+        if let Some(first) = ids.insert(token, *id) {
+            return Err(VocabError::DuplicateToken { token: token.clone(), first, second: *id });
+        }
+        if let Some(first) = spellings.insert(*id, token) {
+            return Err(VocabError::DuplicateId { id: *id, first: first.to_owned(), second: token.clone() });
+        }
+    }
+    Ok(ids)
 }
 
 /// Reads `merges.txt`: a merge a line, lowest rank first. A byte order mark, CRLF, a missing last newline and empty

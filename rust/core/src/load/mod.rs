@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::bpe::TokenId;
 use crate::vocab::{Definition, VocabError, alphabet};
 
-pub use files::{Options, SpecialId, from_parts, parse_merges, parse_vocab};
+pub use files::{Options, SpecialId, check_entries, from_parts, parse_merges, parse_vocab};
 pub use tiktoken::from_tiktoken;
 pub use tokenizer_json::from_tokenizer_json;
 
@@ -45,16 +45,7 @@ fn resolve(
     merges: &[SpelledMerge],
     special: &[(String, TokenId)],
 ) -> Result<(), VocabError> {
-    let mut ids: FxHashMap<&str, TokenId> = FxHashMap::default();
-    let mut spellings: FxHashMap<TokenId, &str> = FxHashMap::default();
-    for (token, id) in vocab {
-        if let Some(first) = ids.insert(token, *id) {
-            return Err(VocabError::DuplicateToken { token: token.clone(), first, second: *id });
-        }
-        if let Some(first) = spellings.insert(*id, token) {
-            return Err(VocabError::DuplicateId { id: *id, first: first.to_owned(), second: token.clone() });
-        }
-    }
+    let ids = check_entries(vocab)?;
     let mut lines: FxHashMap<(TokenId, TokenId), usize> = FxHashMap::default();
     let mut joined = String::new();
     for SpelledMerge { line, left, right } in merges {

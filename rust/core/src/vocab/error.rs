@@ -11,7 +11,7 @@ pub enum VocabError {
     NotUtf8 { what: &'static str, offset: usize },
 
     #[error(
-        "{what} is not the JSON expected: {message} at line {line}, column {column}; is the file truncated or another kind of file?"
+        "not the JSON of a {what}: {message} at line {line}, column {column}; is the file truncated or another kind of file?"
     )]
     Json { what: &'static str, line: usize, column: usize, message: String },
 

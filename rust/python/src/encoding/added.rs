@@ -24,7 +24,7 @@ impl PyEncoding {
         add_prefix_space: bool,
         split_special_tokens: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let text = arguments::text(text, OnInvalid::Raise, &"text")?;
+        let text = arguments::text(text, OnInvalid::Refuse, &"text")?;
         let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
         let encode = |keep_going: &KeepGoing<'_>| {
             with_scratch(|scratch| self.0.encode_added(text, &added.0, style, scratch, keep_going))
@@ -58,7 +58,7 @@ impl PyEncoding {
         add_prefix_space: bool,
         split_special_tokens: bool,
     ) -> PyResult<(Vec<TokenId>, Vec<Span>, Vec<usize>)> {
-        let text = arguments::text(text, OnInvalid::Raise, &"text")?;
+        let text = arguments::text(text, OnInvalid::Refuse, &"text")?;
         let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
         let encode = |keep_going: &KeepGoing<'_>| {
             with_scratch(|scratch| self.0.encode_added_located(text, &added.0, style, scratch, keep_going))

@@ -6,12 +6,22 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::{Any, PyEncoding, unknown_id};
 use crate::arguments;
-use crate::batch;
+use crate::decoded::{self, DecodeErrors};
 use crate::errors::from_decode;
+use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here};
 use crate::stream::PyDecodeStream;
 
 /// Signals are looked at once in this many tokens.
 const CHECK_EVERY: usize = 1 << 18;
+
+impl PyEncoding {
+    /// The bytes of ids; long work gives the interpreter's lock away and looks for signals.
+    pub(crate) fn bytes_of(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
+        let decode = |keep_going: &KeepGoing<'_>| decoded::bytes_of(&self.0, ids, keep_going);
+        let bytes = if ids.len() < WORTH_DETACHING { decode(&|| true) } else { run_here(py, decode)? };
+        bytes.map_err(from_decode)
+    }
+}
 
 #[pymethods]
 impl PyEncoding {
@@ -20,14 +30,15 @@ impl PyEncoding {
     /// Raises UnknownTokenError, with the position, for an id that no token has.
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, py: Python<'py>, ids: Any<'_, 'py>, errors: &str) -> PyResult<Bound<'py, PyString>> {
-        let bytes = self.0.decode_bytes(&arguments::ids(ids, self.0.n_vocab())?).map_err(from_decode)?;
-        batch::text_of(py, &bytes, errors)
+        let handler = DecodeErrors::parse(py, errors)?;
+        let bytes = self.bytes_of(py, &arguments::ids(ids, self.0.n_vocab())?)?;
+        handler.text_of(py, &bytes)
     }
 
     /// The bytes of ids. They need not be UTF-8: a character may be split over tokens.
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: Any<'_, 'py>) -> PyResult<Bound<'py, PyBytes>> {
         let ids = arguments::ids(ids, self.0.n_vocab())?;
-        Ok(PyBytes::new(py, &self.0.decode_bytes(&ids).map_err(from_decode)?))
+        Ok(PyBytes::new(py, &self.bytes_of(py, &ids)?))
     }
 
     /// The text of each list of ids.
@@ -39,7 +50,7 @@ impl PyEncoding {
         errors: &str,
         num_threads: Option<Any<'_, '_>>,
     ) -> PyResult<Vec<Bound<'py, PyString>>> {
-        batch::decoded(self, py, batch, errors, num_threads)
+        decoded::batch(self, py, batch, errors, num_threads)
     }
 
     /// The texts that encode_ragged was given: the inverse of its result.
@@ -51,7 +62,7 @@ impl PyEncoding {
         row_splits: Any<'_, 'py>,
         errors: &str,
     ) -> PyResult<Vec<Bound<'py, PyString>>> {
-        batch::decoded_ragged(self, py, ids, row_splits, errors)
+        decoded::ragged(self, py, ids, row_splits, errors)
     }
 
     /// The text of ids, and the character that each begins at (or that it continues, as tiktoken has it).
@@ -63,18 +74,20 @@ impl PyEncoding {
         ids: Any<'_, 'py>,
     ) -> PyResult<(Bound<'py, PyString>, Vec<usize>)> {
         let ids = arguments::ids(ids, self.0.n_vocab())?;
-        let bytes = self.0.decode_bytes(&ids).map_err(from_decode)?;
-        let text = batch::text_of(py, &bytes, "strict")?;
+        let text = DecodeErrors::STRICT.text_of(py, &self.bytes_of(py, &ids)?)?;
         let mut begun = 0usize;
-        let starts = ids.iter().map(|&id| {
+        let starts = ids.iter().enumerate().map(|(position, &id)| {
+            if position % CHECK_EVERY == CHECK_EVERY - 1 {
+                py.check_signals()?;
+            }
             let token = self.0.token_bytes(id).unwrap_or_default();
             let begins = |byte: &&u8| **byte & 0xc0 != 0x80;
             let continues = token.first().is_some_and(|first| !begins(&first));
             let start = begun.saturating_sub(usize::from(continues));
             begun += token.iter().filter(begins).count();
-            start
+            Ok(start)
         });
-        Ok((text, starts.collect()))
+        Ok((text, starts.collect::<PyResult<_>>()?))
     }
 
     /// The bytes of one token.

@@ -1,17 +1,16 @@
 //! `Encoding`: text to ids, one text or many.
 
-use gpt2tok_core::offsets::char_spans;
 use gpt2tok_core::special::Policy;
 use gpt2tok_core::{EncodeError, TokenId};
 use numpy::{IntoPyArray, PyArray1};
-use pyo3::exceptions::{PyImportError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyImportError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::{Any, PyEncoding};
 use crate::arguments::{self, OnInvalid};
 use crate::batch;
-use crate::errors::{UnknownTokenError, from_encode};
+use crate::errors::{TokenizerError, UnknownTokenError, from_encode};
 use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here, with_scratch};
 use crate::lists;
 
@@ -151,7 +150,7 @@ impl PyEncoding {
     ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>)> {
         let text = arguments::text(text, OnInvalid::parse(errors)?, &"text")?;
         if !matches!(unit, "char" | "byte") {
-            return Err(PyValueError::new_err(format!("unit must be 'char' or 'byte', not {unit:?}")));
+            return Err(TokenizerError::new_err(format!("unit must be 'char' or 'byte', not {unit:?}")));
         }
         let policy = self.policy(allowed_special, disallowed_special)?;
         let encode = |keep_going: &KeepGoing<'_>| {
@@ -159,8 +158,8 @@ impl PyEncoding {
         };
         let done = if text.len() < WORTH_DETACHING { encode(&|| true) } else { run_here(py, encode)? };
         let (ids, spans) = done.map_err(from_encode)?;
-        let spans = if unit == "char" { char_spans(&text, &spans) } else { spans };
-        Ok((self.2.list(py, &ids, self.0.n_vocab())?, lists::spans(py, &spans)?))
+        let spans = if unit == "char" { lists::char_spans(py, &text, &spans)? } else { lists::spans(py, &spans)? };
+        Ok((self.2.list(py, &ids, self.0.n_vocab())?, spans))
     }
 
     /// The id of the token that is exactly this text or these bytes, special tokens included.
