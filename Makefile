@@ -38,7 +38,7 @@ bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then
 	cd rust && cargo bench -p gpt2tok-core
 
 fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
-	PYTHON="$(CURDIR)/$(TEST)/bin/python" fuzz/run.sh $(FUZZ_SECONDS)
+	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)
 	$(TEST)/bin/python fuzz/roundtrip.py --minutes $(MINUTES)
 
 fuzz-smoke: test-environment ## the same for 20 seconds each
@@ -52,7 +52,7 @@ clean: ## remove the environments and everything built
 	find python scripts tests fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 toolchain:
-	@scripts/check_toolchain.sh $(PYTHON)
+	@sh scripts/check_toolchain.sh $(PYTHON)
 
 demo-environment: toolchain
 	@$(PYTHON) scripts/make_environment.py $(DEMO)

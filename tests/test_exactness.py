@@ -6,10 +6,13 @@ offsets `test_encoding.py`'s.
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import tiktoken
@@ -31,6 +34,11 @@ LENGTHS = [
 ]  # fmt: skip
 
 
+DATA = Path(__file__).parent / "data"
+
+Item = TypeVar("Item")
+
+
 class Judges:
     """Three tokenizers side by side."""
 
@@ -43,36 +51,24 @@ class Judges:
         """Fails on the first text of which the three make different ids; returns how many texts there were."""
         count = 0
         for block in blocks(texts, 20_000):
-            encoded = self.by_tokenizers.encode_batch_fast(block, add_special_tokens=False)
-            same(block, self.ours(block), [encoding.ids for encoding in encoded], "tokenizers")
-            same(
-                block,
-                self.ours(block),
-                [self.by_tiktoken.encode_ordinary(text) for text in block],
-                "tiktoken",
-            )
-            count += len(block)
-        return count
-
-    def agree_with_tiktoken(self, texts: Iterable[str]) -> int:
-        """The quicker half of `agree`."""
-        count = 0
-        for block in blocks(texts, 20_000):
-            same(
-                block,
-                self.ours(block),
-                [self.by_tiktoken.encode_ordinary(text) for text in block],
-                "tiktoken",
-            )
+            self.tiktoken_gives(block, ids := self.ours(block))
+            self.tokenizers_gives(block, ids)
             count += len(block)
         return count
 
     def ours(self, texts: list[str]) -> list[list[int]]:
         return [self.gpt2.encode_ordinary(text) for text in texts]
 
+    def tiktoken_gives(self, texts: list[str], ids: list[list[int]]) -> None:
+        same(texts, ids, [self.by_tiktoken.encode_ordinary(text) for text in texts], "tiktoken")
 
-def blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    iterator = iter(texts)
+    def tokenizers_gives(self, texts: list[str], ids: list[list[int]]) -> None:
+        encoded = self.by_tokenizers.encode_batch_fast(texts, add_special_tokens=False)
+        same(texts, ids, [encoding.ids for encoding in encoded], "tokenizers")
+
+
+def blocks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
     while block := list(itertools.islice(iterator, size)):
         yield block
 
@@ -80,7 +76,8 @@ def blocks(texts: Iterable[str], size: int) -> Iterator[list[str]]:
 def same(texts: Sequence[str], ours: list[list[int]], theirs: list[list[int]], judge: str) -> None:
     if ours != theirs:
         text, mine, right = next(row for row in zip(texts, ours, theirs, strict=True) if row[1] != row[2])
-        pytest.fail(f"{text[:300]!a}: {mine[:80]}, but {judge} gives {right[:80]}")
+        at = next((i for i, (a, b) in enumerate(zip(mine, right, strict=False)) if a != b), 0)
+        pytest.fail(f"{text[:1000]!a}: id {at} on: {mine[at:][:40]}, but {judge} gives {right[at:][:40]}")
 
 
 @pytest.fixture(scope="module")
@@ -101,16 +98,21 @@ def test_every_vocabulary_entry(judges: Judges) -> None:
 
 
 def test_every_unicode_scalar_alone(judges: Judges) -> None:
-    assert judges.agree_with_tiktoken(SCALARS) == 0x110000 - 0x800
-    # tokenizers costs more a call than a character, so characters share a call: each stands alone between newlines.
-    assert judges.agree("\n".join(block) for block in blocks(SCALARS, 2000)) == 557
+    assert judges.agree(SCALARS) == 0x110000 - 0x800
 
 
 def test_every_unicode_scalar_among_letters_digits_and_marks(judges: Judges) -> None:
-    places = (f" a{c}a 1{c}1 {c}'s\n" for c in SCALARS)
-    assert judges.agree_with_tiktoken("".join(block) for block in blocks(places, 400)) == 2781
-    places = (f"a{c}1 {c}'s" for c in SCALARS)  # what tokenizers, the slowest, is asked
-    assert judges.agree("".join(block) for block in blocks(places, 400)) == 2781
+    """Each in ` a?a 1?1 ?'s`: a text of its own for tiktoken; for tokenizers, the slowest, a line of a page.
+
+    A frame ends in `s` and the next begins with a space and an `a`, so whatever stands between, the line end
+    is a pretoken by itself and the page's ids are the frames', one id 198 between them.
+    """
+    for block in blocks(SCALARS, 20_000):
+        frames = [f" a{c}a 1{c}1 {c}'s" for c in block]
+        judges.tiktoken_gives(frames, ids := judges.ours(frames))
+        pages = ["\n".join(page) for page in blocks(frames, 25)]
+        lines = ([*line, 198] for line in ids)
+        judges.tokenizers_gives(pages, [list(itertools.chain(*page))[:-1] for page in blocks(lines, 25)])
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])
@@ -119,9 +121,29 @@ def test_every_short_string_of_nasty_characters(judges: Judges, length: int) -> 
     assert judges.agree(texts) == len(NASTY) ** length
 
 
-def test_real_text(judges: Judges, multilingual: list[str], library_sources: list[str]) -> None:
-    assert judges.agree(multilingual) == 193
-    assert judges.agree(["\n\n".join(multilingual), "".join("".join(multilingual).split())]) == 2
+def real_texts(name: str) -> list[str]:
+    with gzip.open(DATA / f"{name}.jsonl.gz", "rt", encoding="utf-8") as lines:
+        return [json.loads(line)["text"] for line in lines]
+
+
+def in_every_shape(texts: list[str]) -> list[str]:
+    """Each by itself, all in a row, and all without white space: real pretokens that go on and on."""
+    return [*texts, "\n\n".join(texts), "".join("".join(texts).split())]
+
+
+def test_real_text_in_many_languages(judges: Judges, multilingual: list[str]) -> None:
+    assert judges.agree(in_every_shape(multilingual)) == 193 + 2
+
+
+def test_real_text_in_english(judges: Judges) -> None:
+    assert judges.agree(in_every_shape(real_texts("english"))) == 11 + 2
+
+
+def test_real_text_in_chinese(judges: Judges) -> None:
+    assert judges.agree(in_every_shape(real_texts("chinese"))) == 693 + 2
+
+
+def test_real_text_in_python(judges: Judges, library_sources: list[str]) -> None:
     assert judges.agree(library_sources) > 50
 
 
@@ -256,4 +278,4 @@ def test_a_text_of_megabytes(judges: Judges) -> None:
     text = "".join(
         generator.choices(["a", "b", " ", "the", " of", "\n", "12", "'s", "\u4e2d", "  "], k=800_000)
     )
-    assert judges.agree_with_tiktoken([text]) == 1
+    judges.tiktoken_gives([text], judges.ours([text]))

@@ -125,6 +125,43 @@ def test_a_small_vocabulary_with_an_unknown_token_and_spaces_in_merges() -> None
     assert loaded.encode("a b").ids == [3, 0]
 
 
+def test_added_tokens_keep_their_ids_wherever_these_are() -> None:
+    """tokenizers numbers added tokens itself, in a row from the size of the vocabulary on, whatever the file says."""
+    generator = random.Random(4)
+    alphabet = {character: byte for byte, character in formats.byte_alphabet().items()}
+    refused = written = moved = 0
+    for _ in range(400):
+        vocab = alphabet | {
+            f"<v{i}>": generator.choice([256 + i, 300 + 3 * i]) for i in range(generator.randrange(4))
+        }
+        ids = generator.sample([255, *range(256, 264), 300, 301, 500], generator.randrange(5))
+        added = [
+            {
+                "id": i,
+                "content": generator.choice([f"<a{n}>", f"<v{n}>"]),
+                "special": generator.random() < 0.5,
+            }
+            for n, i in enumerate(ids)
+        ]
+        wanted = vocab | {token["content"]: token["id"] for token in added}
+        consistent = vocab.items() <= wanted.items() and len(set(wanted.values())) == len(wanted)
+        try:
+            saved = formats.tokenizer_json_bytes(vocab, [], added, False, True, None)
+        except VocabError:
+            assert not consistent, (vocab, added)
+            refused += 1
+            continue
+        assert consistent, (vocab, added)
+        loaded = tokenizers.Tokenizer.from_str(saved.decode())
+        assert loaded.get_vocab() == wanted
+        assert loaded.get_vocab_size(with_added_tokens=False) in (len(vocab), len(wanted))
+        text = "".join(f"a{token['content']}" for token in added)
+        assert loaded.encode(text).ids == [i for token in added for i in (alphabet["a"], token["id"])]
+        written += 1
+        moved += loaded.get_vocab_size(with_added_tokens=False) > len(vocab)
+    assert min(refused, written - moved, moved) > 30
+
+
 def tiktoken_of(saved: bytes, path: Path, pattern: str, special: dict[str, int]) -> tiktoken.Encoding:
     path.write_bytes(saved)
     ranks = tiktoken.load.load_tiktoken_bpe(str(path))
@@ -244,6 +281,8 @@ def random_vocabulary(generator: random.Random) -> tuple[list[tuple[str, str]], 
         (lambda: added({"id": 1, "content": ""}), "needs an id"),
         (lambda: added({"id": 1, "content": "x"}, {"id": 2, "content": "x"}), "'x' comes twice"),
         (lambda: added({"id": 1, "content": "x"}, {"id": 1, "content": "y"}), "share the id 1"),
+        (lambda: added({"id": 1, "content": "a"}), "'a' has the id 1, and the vocabulary has it as 0"),
+        (lambda: added({"id": 0, "content": "x"}), "'a' and 'x' share the id 0"),
     ],
 )
 def test_what_no_format_can_say_is_refused(make: Callable[[], bytes], reason: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import tokenizers
 
 from bad_vocabularies import (
     BASE,
@@ -63,8 +64,7 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
         (vocab_json("\0\0\0\0"), r"at line 1, column 1"),
         (vocab_json("[" * 500_000), r"expected an object"),
         (vocab_json('{"a":' * 200_000), r"map.* at line 1"),
-        (tokenizer_json("[]"), r"not the JSON of a tokenizer\.json"),
-        (tokenizer_json("{}"), r"missing field `model`"),
+        (tokenizer_json('{"model": {'), r"not the JSON of a tokenizer\.json: EOF"),
         (tokenizer_json({"model": {"vocab": {}}}), r"missing field `merges`"),
         (tokenizer_json({"model": {"merges": []}}), r"missing field `vocab`"),
         (tokenizer_json(model={"merges": [["a", "b", "c"]]}), r"line 1"),
@@ -107,6 +107,24 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
         ),
         (tokenizer_json(pre_tokenizer={"type": "Sequence", "pretokenizers": []}), r"pre_tokenizer is"),
         (tokenizer_json(pre_tokenizer={"type": ["ByteLevel"]}), r"pre_tokenizer is"),
+    ],
+    "NotTokenizerJson": [
+        (tokenizer_json("[]"), r"no tokenizer\.json: it holds a list, not an object; give the file that"),
+        (tokenizer_json("5"), r"it holds a single value, not an object"),
+        (tokenizer_json("{}"), r'it has no "model" object; give the file that the tokenizers library saves'),
+        (tokenizer_json({"model": [5]}), r'it has no "model" object'),
+        (
+            tokenizer_json(VOCAB),
+            r"it is a vocab\.json; load it with its merges\.txt, by Encoding\.from_files\(",
+        ),
+    ],
+    "AddedId": [
+        (
+            tokenizer_json(added_tokens=added((300, "<x>"))),
+            r'"<x>" says it has id 300, .* give it 258; write that',
+        ),
+        (tokenizer_json(added_tokens=added((258, "<x>"), (260, "<y>"))), r'"<y>" .* 260, .* give it 259'),
+        (tokenizer_json(added_tokens=added((300, "ab"))), r'"ab" says it has id 300, .* give it 256'),
     ],
     "DuplicateToken": [
         (vocab_json('{"a": 1, "b": 2, "a": 3}'), r'token "a" stands twice, with ids 1 and 3; remove'),
@@ -258,6 +276,20 @@ def test_mistakes_in_a_vocabulary_are_named(tmp_path: Path, variant: str, number
     assert re.search(message, text), text
     assert len(text) < 600, "a message is no dump of the file"
     assert text.isprintable()
+
+
+def test_ids_of_added_tokens_are_those_that_tokenizers_gives() -> None:
+    for stated, given in (
+        ([(300, "<x>")], [258]),
+        ([(258, "<x>"), (260, "<y>")], [258, 259]),
+        ([(300, "ab")], [256]),
+    ):
+        flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized", "special"), False)
+        tokens = [{**token, **flags} for token in added(*stated)]
+        theirs = tokenizers.Tokenizer.from_str(
+            json.dumps({**WHOLE, "model": {**WHOLE["model"], "type": "BPE"}, "added_tokens": tokens})
+        )
+        assert [theirs.token_to_id(token) for _, token in stated] == given
 
 
 def test_every_variant_of_the_core_s_error_is_raised_here() -> None:

@@ -94,14 +94,15 @@ def tokenizer_json_bytes(  # noqa: PLR0917 - what the format holds, all of it
         merges: as for `merges_txt_bytes`; written as pairs, so a side may hold anything.
         added_tokens: `{"id": int, "content": str}` and the flags `single_word`, `lstrip`, `rstrip`,
             `normalized`, `special`; a flag left out is False (`normalized`: True unless special, the
-            library's own default).
+            library's own default). The library gives ids of its own choice to those that `vocab` lacks, the
+            next ones in a row; where these would be others, the tokens are written into the vocabulary too.
         add_prefix_space: whether encoding puts a space before the text.
         trim_offsets: whether offsets leave out the space that opens a token.
         unk_token: the token that stands for what the vocabulary cannot say, or None.
 
     Raises:
         VocabError: as for `vocab_json_bytes`; an added token without id or content, or two with one id or
-            content; text that is not Unicode (a lone surrogate).
+            content, or one that `vocab` has under another id; text that is not Unicode (a lone surrogate).
 
     Example:
         >>> saved = tokenizer_json_bytes({"a": 0, "b": 1, "ab": 2}, [("a", "b")], [], False, True, None)
@@ -114,11 +115,12 @@ def tokenizer_json_bytes(  # noqa: PLR0917 - what the format holds, all of it
         "trim_offsets": trim_offsets,
         "use_regex": True,
     }
+    added = _added_tokens(added_tokens)
     content = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": _added_tokens(added_tokens),
+        "added_tokens": added,
         "normalizer": None,
         "pre_tokenizer": byte_level,
         "post_processor": byte_level,
@@ -132,7 +134,7 @@ def tokenizer_json_bytes(  # noqa: PLR0917 - what the format holds, all of it
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": _in_id_order(vocab),
+            "vocab": _with_ids_of(added, vocab),
             "merges": [list(merge) for merge in merges],
         },
     }
@@ -262,6 +264,21 @@ def _added_tokens(added_tokens: Iterable[Mapping[str, Any]]) -> list[dict[str, A
         complete[content] = {"id": token_id, "content": content, **flags}
     ids = _in_id_order({content: token["id"] for content, token in complete.items()})
     return [complete[content] for content in ids]
+
+
+def _with_ids_of(added: Sequence[Mapping[str, Any]], vocab: Mapping[str, int]) -> dict[str, int]:
+    """The vocabulary in id order, with the added tokens where the `tokenizers` library would renumber them."""
+    new = [token["id"] for token in added if token["content"] not in vocab]
+    everything = dict(vocab)
+    for token in added:
+        token_id = everything.setdefault(token["content"], token["id"])
+        if token_id != token["id"]:
+            raise VocabError(
+                f"added token {token['content']!r} has the id {token['id']}, and the vocabulary has it as"
+                f" {token_id}: give it one id"
+            )
+    ordered = _in_id_order(everything)
+    return ordered if new != list(range(len(vocab), len(vocab) + len(new))) else _in_id_order(vocab)
 
 
 def _utf8(text: str, what: str) -> bytes:

@@ -37,5 +37,16 @@ def assert_error(done: subprocess.CompletedProcess[bytes], code: int, *parts: st
         assert part in message, message
 
 
+def noted(arguments: list[str], folder: Path, *parts: str) -> str:
+    """Done, with one line on stderr that holds the parts."""
+    done = run(*arguments, cwd=folder)
+    shown = done.stderr.decode()
+    assert done.returncode == 0 and done.stdout == b"", shown
+    assert shown.startswith("gpt2tok: note: ") and shown.count("\n") == 1, shown
+    for part in parts:
+        assert part in shown, shown
+    return shown
+
+
 def listing(directory: Path) -> list[str]:
     return sorted(entry.name for entry in directory.iterdir())

@@ -71,6 +71,8 @@ def test_decode_undoes_encode_byte_for_byte(form: list[str], tmp_path: Path) -> 
         '{"ids": [15496]}\n{"ids": [995]}\n',
         ' {"input_ids": [15496, 995], "attention_mask": [1, 1]}',
         "[15496]\n\n[995]",
+        "\ufeff15496 995",
+        "\ufeff[15496, 995]",
     ],
 )
 def test_decode_reads_the_ways_ids_are_written(ids: str) -> None:
@@ -172,14 +174,51 @@ def test_invalid_utf8_is_an_error_with_its_place_or_is_replaced(
 @pytest.mark.parametrize(
     "arguments, reason",
     [
-        ([], "required: COMMAND (see gpt2tok --help)"),
+        ([], "a command is missing: give encode, decode, count, convert, show (see gpt2tok --help)"),
+        (["--jsn"], "unrecognized arguments: --jsn (see gpt2tok --help)"),
         (["tokenize"], "invalid choice: 'tokenize'"),
-        (["encode", "--no-such-option"], "unrecognized arguments: --no-such-option"),
+        (
+            ["encode", "--no-such-option"],
+            "unrecognized arguments: --no-such-option (see gpt2tok encode --help)",
+        ),
+        (["encode", "--jsn", "-t", "x"], "--jsn: did you mean --json? (see gpt2tok encode --help)"),
+        (["show", "--limt=3", "-t", "x"], "--limt=3: did you mean --limit? (see gpt2tok show --help)"),
+        (
+            ["--json", "encode", "-t", "x"],
+            "--json stands before the command: give `gpt2tok encode --json ...`",
+        ),
+        (["encode", "-t", "x", "-x"], "unrecognized arguments: -x (see gpt2tok encode --help)"),
+        (
+            ["count", "--js", "-t", "x"],
+            "--js: did you mean --json? (see gpt2tok count --help)",
+        ),  # no abbreviations
+        (
+            ["convert", "gpt2", "a", "b"],
+            "unrecognized arguments: b: leave it out (see gpt2tok convert --help)",
+        ),
         (["encode", "--json", "--raw"], "not allowed with argument"),
         (["encode", "--dtype", "uint16", "--json", "-t", "x"], "leave out --json"),
         (["encode", "--dtype", "int8"], "invalid choice: 'int8'"),
         (["encode", "-t", "x", "file"], "cannot both be the input"),
         (["count", "-", "-"], "only once"),
+        (["count", ""], "'' is not the name of a file: give a file, - for standard input, or --text ''"),
+        (["encode", "pyproject.toml", ""], "'' is not the name of a file"),
+        (["decode", ""], "'' is not the name of a file: give a file, - for standard input, or --ids ''"),
+        (["encode", "-t", "x", "-o", ""], "'' is not the name of a file: give --output a file"),
+        (
+            ["encode", "-t", "x", "--vocab", ""],
+            "'' is not the name of a file: give a directory with vocab.json",
+        ),
+        (["convert", "", "x.json"], "'' is not the name of a file: give a directory with vocab.json"),
+        (["convert", "gpt2", ""], "'' is not the name of a file: give a directory, *.json or *.tiktoken"),
+        (["encode", "-t", "x", "-t", "y"], "argument -t/--text: given twice"),
+        (["decode", "-i", "1", "--ids", "2"], "argument -i/--ids: given twice"),
+        (["encode", "-t", "x", "-o", "a", "-o", "b"], "argument -o/--output: given twice"),
+        (["encode", "--special", "a=1", "--special", "a=2"], "'a' is given twice"),
+        (["decode", "-i", "1", "--raw"], "--ids takes numbers, not raw integers: leave out --raw"),
+        (["decode", "-i", "1", "--dtype", "uint16"], "--ids takes numbers"),
+        (["encode", "--threads", "9" * 5000], "is not a whole number above 0"),
+        (["decode", "--special", "x=" + "9" * 5000], "is not a special token and its id"),
         (["encode", "--threads", "0"], "'0' is not a whole number above 0"),
         (["decode", "--special", "x"], "'x' is not a special token and its id"),
         (["convert", "gpt2"], "required: TO (see gpt2tok convert --help)"),
@@ -227,18 +266,31 @@ def test_the_examples_of_the_help_are_true() -> None:
         ("4294967296", "id number 1 is 4294967296"),
         ("9" * 30, f"id number 1 is {'9' * 30}, and this vocabulary has no such id"),
         ("9" * 5000, "byte 0: '999999999999999999999999...' is not a token id"),
+        ("a\\b it's", "byte 0: 'a\\b' is not a token id"),
+        ("日本", "byte 0: '日本' is not a token id"),
+        ("日" * 25, f"byte 0: '{'日' * 24}...' is not a token id"),
+        ("\U0001f642" * 25, f"byte 0: '{chr(0x1F642) * 24}...' is not a token id"),
+        ("a\x1b[31m\u200b", "byte 0: 'a\\x1b[31m\\u200b' is not a token id"),
         ("[1, 2", "line 1, column 6: not JSON"),
         ('{"tokens": [1]}', "an object that has neither"),
         ("[1, true]", "found 'true' where an id was expected"),
         ('["a"]', "where an id was expected"),
         ("[" * 100_000, "nested too deeply"),
         ('{"ids": 5}', "found '5' where a list was expected"),
+        ('["日\\ud800"]', "found '\"日\\ud800\"' where an id was expected"),
+        ("[" + "9" * 5000 + "]", "found a number of thousands of digits"),
     ],
 )
 def test_decode_says_which_id_is_none(ids: str, reason: str) -> None:
     assert_error(
         run("decode", stdin=ids.encode()), 1, f"standard input: {reason}" if "JSON" in reason else reason
     )
+
+
+def test_decode_shows_bytes_that_are_no_text_once_escaped() -> None:
+    done = run("decode", stdin=b"\xff\xfe\x00abc\x80" + b"\xe6\x97" * 40)
+    shown = r"\xff\xfe\x00abc\x80" + r"\xe6\x97" * 8 + r"\xe6..."
+    assert_error(done, 1, f"standard input: byte 0: '{shown}' is not a token id")
 
 
 def test_decode_says_where_in_a_long_stream() -> None:
@@ -248,4 +300,4 @@ def test_decode_says_where_in_a_long_stream() -> None:
     )
     assert_error(run("decode", "-o", os.devnull, stdin=text + b"60000"), 1, "id number 400001 is 60000")
     odd = run("decode", "--raw", "-o", os.devnull, stdin=b"\0" * 3_000_001)
-    assert_error(odd, 1, "standard input: not whole uint16 ids: 1 bytes are left over")
+    assert_error(odd, 1, "standard input: not whole uint16 ids: 1 of 2 bytes of the last one")

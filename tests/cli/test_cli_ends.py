@@ -134,6 +134,16 @@ def test_unreadable_inputs(tmp_path: Path) -> None:
             run(command, tmp_path / "missing"), 1, f"{tmp_path}/missing: cannot read it (No such file"
         )
         assert_error(run(command, tmp_path), 1, f"{tmp_path}: cannot read it (Is a directory)")
+    # A text where a file is wanted.
+    for command, option in (
+        ("count", "--text before it if it is meant as text"),
+        ("decode", "--ids before it if it is meant as ids"),
+    ):
+        mend = f"check the path, or put {option}"
+        assert_error(
+            run(command, "15496 995"), 1, f"15496 995: cannot read it (No such file or directory): {mend}"
+        )
+        assert_error(run(command, "15496 " * 1000), 1, f"(File name too long): {mend}")
     assert_error(run("encode", "/proc/self/mem"), 1, "/proc/self/mem: cannot read it (Input/output error)")
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import re
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gpt2tok._core import __version__
 from gpt2tok.cli.problems import UsageError
@@ -28,12 +29,33 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         description="GPT-2's tokenizer: text to token ids and back.",
         epilog="Give `gpt2tok COMMAND --help` for the options and examples of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gpt2tok {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
     for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show):
         add(commands)
-    return parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    # Not argparse's own two errors: one names the help that lists no option of the command, the other hides it.
+    if unknown:
+        _refuse_unknown(commands.choices.get(options.command, parser), unknown[0])
+    if options.command is None:
+        parser.error(f"a command is missing: give {', '.join(commands.choices)}")
+    return options
+
+
+def _refuse_unknown(command: _Parser, unknown: str) -> NoReturn:
+    import difflib  # No other command line waits for it.
+
+    known = set(re.findall(r"(?<![\w-])--[a-z-]+", command.format_help()))
+    if not unknown.startswith("-"):
+        command.error(f"unrecognized arguments: {unknown}: leave it out")
+    option = unknown.partition("=")[0]
+    if option in known:  # ... and yet not recognized: it stands before the command.
+        command.error(f"{option} stands before the command: give `{command.prog} {option} ...`")
+    close = difflib.get_close_matches(option, known, n=1)
+    mend = f": did you mean {close[0]}?" if close else ""
+    command.error(f"unrecognized arguments: {unknown}{mend}")
 
 
 def _add_encode(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -76,7 +98,9 @@ def _add_decode(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument(
         "files", nargs="*", metavar="FILE", help="ids as text, JSON or raw; - or none: standard input"
     )
-    parser.add_argument("-i", "--ids", metavar="IDS", dest="text", help="decode these ids instead of files")
+    parser.add_argument(
+        "-i", "--ids", metavar="IDS", dest="text", action=_Once, help="decode these ids instead of files"
+    )
     _add_vocab(parser)
     parser.add_argument("--raw", action="store_true", help="read bare little-endian integers")
     _add_dtype(parser)
@@ -106,7 +130,7 @@ def _add_convert(commands: argparse._SubParsersAction[_Parser]) -> None:
         """
   gpt2tok convert gpt2 my-gpt2/                       vocab.json and merges.txt in a directory
   gpt2tok convert my-gpt2/ tokenizer.json             for the tokenizers library
-  gpt2tok convert tokenizer.json gpt2.tiktoken        ranks, for tiktoken
+  gpt2tok convert tokenizer.json gpt2.tiktoken        ranks, for tiktoken, without special tokens
   gpt2tok convert --special '<|endoftext|>=50256' gpt2.tiktoken my-gpt2/
 
 What was written is read back and compared before it is put in place, whole or not at all.""",
@@ -158,6 +182,7 @@ def _command(
         description=purpose[0].upper() + purpose[1:] + ".",
         epilog=f"examples:{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # An option that is added later must not change what a script says today.
     )
     parser.set_defaults(run=lambda options: importlib.import_module(f"gpt2tok.cli.{name}").run(options))
     return parser
@@ -165,7 +190,7 @@ def _command(
 
 def _add_inputs(parser: _Parser, metavar: str, text_help: str) -> None:
     parser.add_argument("files", nargs="*", metavar="FILE", help="UTF-8 text; - or none: standard input")
-    parser.add_argument("-t", "--text", metavar=metavar, help=text_help)
+    parser.add_argument("-t", "--text", metavar=metavar, action=_Once, help=text_help)
 
 
 def _add_text_options(parser: _Parser) -> None:
@@ -210,9 +235,9 @@ def _add_special(parser: _Parser) -> None:
     parser.add_argument(
         "--special",
         dest="special_tokens",
-        action="append",
+        action=_Special,
         type=_special_token,
-        default=[],
+        default={},
         metavar="TEXT=ID",
         help="a special token of a .tiktoken file, which holds none itself; may be repeated",
     )
@@ -225,11 +250,13 @@ def _add_dtype(parser: _Parser) -> None:
 
 
 def _add_output(parser: _Parser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help="write here, whole or not at all")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", action=_Once, help="write here, whole or not at all"
+    )
 
 
 def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
+    number = int(text) if text.isdecimal() and len(text) < 20 else 0
     if not 0 < number < 1 << 31:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
@@ -237,11 +264,43 @@ def _positive(text: str) -> int:
 
 def _special_token(text: str) -> tuple[str, int]:
     token, _, number = text.rpartition("=")
-    if not token or not number.isdecimal():
+    if not token or not number.isdecimal() or len(number) > 10:
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a special token and its id, like '<|endoftext|>=50256'"
         )
     return token, int(number)
+
+
+class _Once(argparse.Action):
+    """Of two texts, or two outputs, argparse would forget the first."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if getattr(namespace, self.dest) is not None:
+            parser.error(f"argument {'/'.join(self.option_strings)}: given twice: give it once")
+        setattr(namespace, self.dest, values)
+
+
+class _Special(argparse.Action):
+    """A dict of special tokens, of which none may get two ids."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        token, token_id = values
+        given: dict[str, int] = getattr(namespace, self.dest)
+        if token in given:
+            parser.error(f"argument {option_string}: {token!r} is given twice: give it once")
+        setattr(namespace, self.dest, {**given, token: token_id})
 
 
 class _Parser(argparse.ArgumentParser):

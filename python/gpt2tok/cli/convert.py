@@ -1,38 +1,160 @@
 """`gpt2tok convert`: the same vocabulary in another format.
 
 Owns which format a name asks for, and the proof that nothing was lost: what is about to be saved is loaded
-from a temporary directory and compared with what it came from. Refuses to save what a format would change.
+from a temporary directory, compared with what it came from, and given every token to encode. Refuses to save
+what would encode otherwise, and says on stderr what else a format has no place for.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from gpt2tok import files, formats
-from gpt2tok._core import Encoding, VocabError
-from gpt2tok.cli.problems import DONE, DataError, UsageError
-from gpt2tok.cli.vocabularies import Format, format_of_file, load
+from gpt2tok._core import Encoding, UnknownTokenError, VocabError
+from gpt2tok.cli.problems import DONE, DataError, UsageError, note
+from gpt2tok.cli.streams import refuse_no_name
+from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
+
+# Characters whose UTF-8 holds, together, every byte that UTF-8 has: what becomes of those without a token.
+_ALL_BYTES = "".join(
+    map(chr, [*range(0x800), *range(0x800, 0xD800, 0x400), *range(0xE000, 0x110000, 0x1000)])
+)
+_SHOWN = 3
 
 
 def run(options: argparse.Namespace) -> int:
     """Convert as the options say; returns the exit code."""
     kind = options.to or _format_of(options.target)
-    encoding = load(options.source, dict(options.special_tokens))
+    encoding = load(options.source, options.special_tokens)
+    source = None if options.source == DEFAULT else find(options.source)
     target = Path(options.target)
     try:
-        contents = _contents(encoding, kind, target.name)
+        if source is not None and source[0] == kind != "vocab":
+            contents = {target.name: source[1][0].read_bytes()}  # All that it says, also what we do not read.
+        else:
+            contents = _contents(encoding, kind, target.name, added_tokens(options.source))
         _prove(encoding, contents, kind)
     except VocabError as error:
         raise DataError(f"{options.source} cannot become {kind}: {error}") from error
-    if kind != "vocab":
+    if kind == "vocab":
+        _save_directory(target, contents)
+    else:
         files.write_atomically(target, contents[target.name])
-        return DONE
-    if (target / "tokenizer.json").exists():
-        raise DataError(f"{target}: a tokenizer.json stands there and would be read instead: remove it first")
+    if kind == "tiktoken" and encoding.special_tokens:
+        note(_without_special_tokens(options.target, encoding.special_tokens))
+    if (
+        source is not None
+        and source[0] == "tokenizer.json" != kind
+        and (more := _more_than_vocabulary(source[1][0]))
+    ):
+        note(
+            f"{options.target} has no place for what {source[1][0]} says beside the vocabulary: {', '.join(more)}"
+        )
+    return DONE
+
+
+def _format_of(name: str) -> Format:
+    refuse_no_name(name, "a directory, *.json or *.tiktoken")
+    path = Path(name)
+    if path.is_dir() or name.endswith(("/", os.sep)) or not path.suffix:
+        return "vocab"
+    kind = format_of_file(path)
+    if kind is None:
+        raise UsageError(
+            f"{name!r} names no format: end it in .json, .tiktoken or / (a directory), or give --to"
+        )
+    return kind
+
+
+def _contents(encoding: Encoding, kind: Format, name: str, added: list[dict[str, Any]]) -> dict[str, bytes]:
+    """The files to write: name to bytes. `added` are tokens of the encoding whose flags are known."""
+    if kind == "tiktoken":
+        return {name: formats.tiktoken_bytes(encoding.token_bytes(), encoding.merges())}
+    alphabet = formats.byte_alphabet()
+
+    def text(token: bytes) -> str:
+        return "".join(map(alphabet.__getitem__, token))
+
+    special = encoding.special_tokens
+    vocab = {text(token): token_id for token_id, token in encoding.token_bytes()}
+    both = sorted(token for token in special.keys() & vocab.keys() if special[token] != vocab[token])
+    if both:
+        raise VocabError(f"{both[0]!r} is an ordinary and a special token, which one vocabulary cannot hold")
+    vocab |= special
+    merges = [(text(left), text(right)) for left, right in encoding.merges()]
+    if kind == "vocab":
+        return {"vocab.json": formats.vocab_json_bytes(vocab), "merges.txt": formats.merges_txt_bytes(merges)}
+    flags = {token["content"]: token for token in added}
+    plain = [{"id": token_id, "content": token, "special": True} for token, token_id in special.items()]
+    tokens = [flags.get(str(token["content"]), token) for token in plain]
+    return {name: formats.tokenizer_json_bytes(vocab, merges, tokens, False, True, None)}
+
+
+def _prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
+    """Load what will be written and compare; a difference is a VocabError that says where it lies."""
+    with tempfile.TemporaryDirectory(prefix="gpt2tok-") as folder:
+        files.write_files_atomically(folder, contents)
+        paths = [Path(folder, name) for name in contents]
+        try:
+            if kind == "tiktoken":
+                again = Encoding.from_tiktoken(paths[0], special_tokens=encoding.special_tokens)
+            elif kind == "tokenizer.json":
+                again = Encoding.from_tokenizer_json(paths[0])
+            else:
+                again = Encoding.from_files(*paths)
+        except VocabError as error:  # About files that nobody will ever see.
+            raise VocabError(str(error).replace(os.path.join(folder, ""), "")) from error  # noqa: PTH118
+    for what, before, after in (
+        ("special tokens", encoding.special_tokens, again.special_tokens),
+        ("tokens", encoding.token_bytes(), again.token_bytes()),
+        ("merges", _merges(encoding), _merges(again)),
+    ):
+        if before != after:
+            raise VocabError(f"read back from that format, its {what} would be others: use tokenizer.json")
+    # Tokens and merges leave two things open, and no file but tokenizer.json can say them: whether a token is taken
+    # whole where merging would not make it, and what stands for a byte without a token.
+    for text in [*_texts(encoding), *_ALL_BYTES]:
+        if _ids(encoding, text) != _ids(again, text):
+            raise VocabError(
+                f"read back from that format, {text!r} would become {_ids(again, text)}, and not"
+                f" {_ids(encoding, text)}: copy the tokenizer.json that says so"
+            )
+
+
+def _texts(encoding: Encoding) -> list[str]:
+    """The tokens that are text: only these can be whole pretokens."""
+    texts = []
+    for _, token in encoding.token_bytes():
+        with suppress(UnicodeDecodeError):
+            texts.append(token.decode())
+    return texts
+
+
+def _ids(encoding: Encoding, text: str) -> list[int] | None:
+    try:
+        return encoding.encode_ordinary(text)
+    except UnknownTokenError:
+        return None
+
+
+def _merges(encoding: Encoding) -> list[tuple[bytes, bytes]] | None:
+    try:
+        return encoding.merges()
+    except VocabError:  # Some .tiktoken files merge as no list of merges does.
+        return None
+
+
+def _save_directory(target: Path, contents: dict[str, bytes]) -> None:
+    for beside in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
+        if (target / beside).exists():
+            raise DataError(f"{target}: a {beside} stands there and would be read with it: remove it first")
     new = not target.exists()
     try:
         target.mkdir(exist_ok=True)
@@ -47,58 +169,28 @@ def run(options: argparse.Namespace) -> int:
             with suppress(OSError):
                 target.rmdir()
         raise
-    return DONE
 
 
-def _format_of(name: str) -> Format:
-    path = Path(name)
-    if path.is_dir() or name.endswith(("/", os.sep)) or not path.suffix:
-        return "vocab"
-    kind = format_of_file(path)
-    if kind is None:
-        raise UsageError(
-            f"{name!r} names no format: end it in .json, .tiktoken or / (a directory), or give --to"
-        )
-    return kind
+def _without_special_tokens(target: str, special_tokens: dict[str, int]) -> str:
+    given = [f"--special {shlex.quote(f'{token}={token_id}')}" for token, token_id in special_tokens.items()]
+    more = f" ... ({len(given)} in all)" if len(given) > _SHOWN else ""
+    return (
+        f".tiktoken files hold no special tokens: give them whenever {target} is read, here with"
+        f" {' '.join(given[:_SHOWN])}{more}"
+    )
 
 
-def _contents(encoding: Encoding, kind: Format, name: str) -> dict[str, bytes]:
-    """The files to write: name to bytes."""
-    if kind == "tiktoken":
-        return {name: formats.tiktoken_bytes(encoding.token_bytes(), encoding.merges())}
-    alphabet = formats.byte_alphabet()
-
-    def text(token: bytes) -> str:
-        return "".join(map(alphabet.__getitem__, token))
-
-    special = encoding.special_tokens
-    vocab = {text(token): token_id for token_id, token in encoding.token_bytes()}
-    both = sorted(special.keys() & vocab.keys())
-    if both:
-        raise VocabError(f"{both[0]!r} is an ordinary and a special token, which one vocabulary cannot hold")
-    vocab |= special
-    merges = [(text(left), text(right)) for left, right in encoding.merges()]
-    if kind == "vocab":
-        return {"vocab.json": formats.vocab_json_bytes(vocab), "merges.txt": formats.merges_txt_bytes(merges)}
-    added = [{"id": token_id, "content": token, "special": True} for token, token_id in special.items()]
-    return {name: formats.tokenizer_json_bytes(vocab, merges, added, False, True, None)}
-
-
-def _prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
-    """Load what will be written and compare; a difference is a VocabError that says where it lies."""
-    with tempfile.TemporaryDirectory(prefix="gpt2tok-") as folder:
-        files.write_files_atomically(folder, contents)
-        paths = [Path(folder, name) for name in contents]
-        if kind == "tiktoken":
-            again = Encoding.from_tiktoken(paths[0], special_tokens=encoding.special_tokens)
-        elif kind == "tokenizer.json":
-            again = Encoding.from_tokenizer_json(paths[0])
-        else:
-            again = Encoding.from_files(*paths)
-    for what, before, after in (
-        ("special tokens", encoding.special_tokens, again.special_tokens),
-        ("tokens", encoding.token_bytes(), again.token_bytes()),
-        ("merges", encoding.merges(), again.merges()),
-    ):
-        if before != after:
-            raise VocabError(f"read back from that format, its {what} would be others: use tokenizer.json")
+def _more_than_vocabulary(path: Path) -> list[str]:
+    """What a tokenizer.json says and the other formats do not."""
+    content = json.loads(path.read_bytes().decode("utf-8-sig"))
+    found = [name for name in ("truncation", "padding") if content.get(name)]
+    processor = content.get("post_processor")
+    if isinstance(processor, dict) and processor.get("type") != "ByteLevel":
+        found.insert(0, f"post_processor ({processor.get('type')})")
+    flags = {
+        flag
+        for token in content.get("added_tokens") or []
+        for flag in ("single_word", "lstrip", "rstrip")
+        if token.get(flag)
+    }
+    return found + [f"{flag} of added tokens" for flag in sorted(flags)]

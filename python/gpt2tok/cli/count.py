@@ -20,7 +20,7 @@ from gpt2tok.cli.vocabularies import load
 def run(options: argparse.Namespace) -> int:
     """Count as the options say; returns the exit code."""
     inputs = sources(options.files, options.text)
-    encoding = load(options.vocab, dict(options.special_tokens))
+    encoding = load(options.vocab, options.special_tokens)
     text_options = TextOptions(options.special, options.errors, options.threads)
     total_size = sum(source.size() for source in inputs)
     width = len(str(total_size))  # A token has at least one byte, so no count is longer, but for a pipe.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from gpt2tok._core import Encoding, TokenizerError
 from gpt2tok.cli import id_formats
 from gpt2tok.cli.encode import raw_dtype
-from gpt2tok.cli.problems import DONE, DataError
+from gpt2tok.cli.problems import DONE, DataError, UsageError
 from gpt2tok.cli.progress import progress
 from gpt2tok.cli.stdout import is_terminal
 from gpt2tok.cli.streams import output, sources
@@ -21,12 +21,15 @@ from gpt2tok.cli.vocabularies import load
 
 def run(options: argparse.Namespace) -> int:
     """Decode as the options say; returns the exit code."""
-    inputs = sources(options.files, options.text)
-    encoding = load(options.vocab, dict(options.special_tokens))
+    raw = options.raw or options.dtype is not None
+    if raw and options.text is not None:
+        raise UsageError("--ids takes numbers, not raw integers: leave out --raw and --dtype, or give a file")
+    inputs = sources(options.files, options.text, "--ids")
+    encoding = load(options.vocab, options.special_tokens)
     total = sum(source.size() for source in inputs)
     with progress(total, is_terminal(options.output)) as line, output(options.output) as write:
         for source in inputs:
-            if options.raw or options.dtype:
+            if raw:
                 lists = id_formats.read_raw(source, raw_dtype(encoding, options.dtype), line)
             else:
                 lists = id_formats.read_text(source, line)

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     to_terminal = is_terminal(options.output)
     if raw and to_terminal:
         raise UsageError("raw integers would garble the terminal: give --output FILE, or pipe them somewhere")
-    encoding = load(options.vocab, dict(options.special_tokens))
+    encoding = load(options.vocab, options.special_tokens)
     dtype = raw_dtype(encoding, options.dtype)
     text_options = TextOptions(options.special, options.errors, options.threads)
     with (

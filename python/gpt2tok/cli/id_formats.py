@@ -6,6 +6,7 @@ to know the vocabulary: whether an id exists is `Encoding`'s to say.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
@@ -80,8 +81,8 @@ def read_raw(source: Source, dtype: Dtype, progress: Progress) -> Iterator[list[
             yield _swapped(array(_TYPECODES[dtype], data[:whole])).tolist()
     if rest:
         raise DataError(
-            f"{source.name}: not whole {dtype} ids: {len(rest)} bytes are left over: give the --dtype it was"
-            " written with, or write it again"
+            f"{source.name}: not whole {dtype} ids: {len(rest)} of {size} bytes of the last one: give the --dtype"
+            " they were written with, or write them again"
         )
 
 
@@ -91,17 +92,20 @@ def read_text(source: Source, progress: Progress) -> Iterator[list[int]]:
     Raises:
         DataError: the input cannot be read, or holds something else; says where.
     """
-    rest, position = b"", 0
+    rest, position, first = b"", 0, True
     with source.reader() as read:
         while data := read(_READ_BYTES):
             progress.add(len(data))
             rest += data
-            if not position and rest.lstrip()[:1] in (b"[", b"{"):
+            if first and rest.startswith(codecs.BOM_UTF8):  # As some editors begin any file.
+                rest, position = rest.removeprefix(codecs.BOM_UTF8), len(codecs.BOM_UTF8)
+            if first and rest.lstrip()[:1] in (b"[", b"{"):
                 while data := read(_READ_BYTES):
                     progress.add(len(data))
                     rest += data
                 yield from _json_ids(rest, source.name)
                 return
+            first = False
             cut = _last_separator(rest)
             yield _text_ids(rest[:cut], source.name, position)
             rest, position = rest[cut:], position + cut
@@ -128,8 +132,13 @@ def _text_ids(data: bytes, name: str, position: int) -> list[int]:
 
 
 def _short(data: bytes) -> str:
-    text = data[:24].decode("utf-8", "backslashreplace")
-    return repr(text + "..." if len(data) > 24 else text)
+    """The beginning of what was found, in quotes: what cannot be shown, as `\\xff` or `\\u200b`."""
+    # 25 characters have at most 100 bytes: a character that is cut there is past the end of what is shown.
+    parts = [
+        "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in part)
+        for part in re.findall(r"\\x[0-9a-f]{2}|.", data[:100].decode("utf-8", "backslashreplace"), re.DOTALL)
+    ]
+    return f"'{''.join(parts[:24])}{'...' if len(parts) > 24 else ''}'"
 
 
 def _json_ids(data: bytes, name: str) -> Iterator[list[int]]:
@@ -152,7 +161,11 @@ def _json_ids(data: bytes, name: str) -> Iterator[list[int]]:
         ) from error
     except RecursionError as error:
         raise DataError(f"{name}: JSON nested too deeply: {mend}") from error
-    except (TypeError, ValueError) as error:
+    except ValueError as error:  # Python's own limit on the digits of a number.
+        raise DataError(
+            f"{name}: JSON without token ids (found a number of thousands of digits): {mend}"
+        ) from error
+    except TypeError as error:
         raise DataError(f"{name}: JSON without token ids ({error}): {mend}") from error
 
 
@@ -162,15 +175,19 @@ def _id_lists(value: Any) -> Iterator[list[int]]:
             raise TypeError("found an object that has neither")
         value = value.get("ids", value.get("input_ids"))
     if not isinstance(value, list):
-        raise TypeError(f"found {_short(json.dumps(value).encode())} where a list was expected")
+        raise TypeError(f"found {_json(value)} where a list was expected")
     if any(isinstance(item, list | dict) for item in value):
         for item in value:
             yield from _id_lists(item)
         return
     for item in value:
         if type(item) is not int:
-            raise TypeError(f"found {_short(json.dumps(item).encode())} where an id was expected")
+            raise TypeError(f"found {_json(item)} where an id was expected")
     yield value
+
+
+def _json(value: object) -> str:
+    return _short(json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
 
 def _swapped(numbers: array[int]) -> array[int]:

@@ -1,7 +1,7 @@
 """What the command line says when it cannot go on, and with which exit code.
 
-Owns the two kinds of failure that are the user's to mend. Refuses to hide bugs: what is neither these nor an
-error of the system or of the tokenizer keeps its traceback.
+Owns the two kinds of failure that are the user's to mend, and notes beside a success. Refuses to hide bugs:
+what is neither these nor an error of the system or of the tokenizer keeps its traceback.
 """
 
 from __future__ import annotations
@@ -28,8 +28,17 @@ class Terminated(BaseException):
 
 def explain(error: object, code: int) -> int:
     """Say on stderr, in one line, what went wrong; gives the exit code back."""
-    line = " ".join(str(error).splitlines())
-    with suppress(OSError, AttributeError):  # No stderr, or a closed one: the code must do.
-        sys.stderr.write(f"gpt2tok: error: {line}\n")
-        sys.stderr.flush()
+    _say("error", error)
     return code
+
+
+def note(fact: str) -> None:
+    """Say on stderr, in one line, what was done otherwise than one might think."""
+    _say("note", fact)
+
+
+def _say(kind: str, what: object) -> None:
+    line = " ".join(str(what).splitlines())
+    with suppress(OSError, AttributeError):  # No stderr, or a closed one: the code must do.
+        sys.stderr.write(f"gpt2tok: {kind}: {line}\n")
+        sys.stderr.flush()

@@ -23,7 +23,7 @@ from gpt2tok.cli.vocabularies import load
 def run(options: argparse.Namespace) -> int:
     """Show as the options say; returns the exit code."""
     inputs = sources(options.files, options.text)
-    encoding = load(options.vocab, dict(options.special_tokens))
+    encoding = load(options.vocab, options.special_tokens)
     width = options.width or shutil.get_terminal_size().columns
     style = Style(_colored(options.color), stdout_encoding())
     text_options = TextOptions(options.special, options.errors, options.threads)

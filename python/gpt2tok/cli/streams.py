@@ -6,6 +6,7 @@ out (standard output or a file that appears whole). Refuses to look at the bytes
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -26,6 +27,7 @@ class Source:
 
     path: str | None
     text: bytes = b""
+    hint: str = "check the path"
 
     @property
     def name(self) -> str:
@@ -84,14 +86,21 @@ class Source:
 
     def _unreadable(self, error: OSError | ValueError) -> DataError:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        return DataError(f"{self.name}: cannot read it ({reason}): check the path and its permissions")
+        absent = isinstance(error, OSError) and error.errno in (errno.ENOENT, errno.ENAMETOOLONG)
+        mend = self.hint if absent else "check the path and its permissions"
+        return DataError(f"{self.name}: cannot read it ({reason}): {mend}")
 
 
-def sources(paths: Sequence[str], text: str | None) -> list[Source]:
+def sources(paths: Sequence[str], text: str | None, option: str = "--text") -> list[Source]:
     """The inputs that the command line names: standard input when it names none.
 
+    Args:
+        paths: files, "-" for standard input.
+        text: what `option` gave instead, if anything.
+        option: for those who give a text where a file is wanted.
+
     Raises:
-        UsageError: files and a text at once, or standard input twice.
+        UsageError: files and a text at once, standard input twice, or a name that is empty.
     """
     if text is not None:
         if paths:
@@ -99,7 +108,23 @@ def sources(paths: Sequence[str], text: str | None) -> list[Source]:
         return [Source(None, os.fsencode(text))]
     if list(paths).count("-") > 1:
         raise UsageError("standard input (-) can be read only once: name it once")
-    return [Source(path) for path in paths or ["-"]]
+    what = option.removeprefix("--")
+    for path in paths:
+        refuse_no_name(path, f"a file, - for standard input, or {option} '' for no {what} at all")
+    return [
+        Source(path, hint=f"check the path, or put {option} before it if it is meant as {what}")
+        for path in paths or ["-"]
+    ]
+
+
+def refuse_no_name(path: str, mend: str) -> None:
+    """A name that is empty, which the system would take for the directory we are in.
+
+    Raises:
+        UsageError: it is. Nearly always a variable of the shell that nobody set.
+    """
+    if not path:
+        raise UsageError(f"'' is not the name of a file: give {mend}")
 
 
 @contextmanager
@@ -108,8 +133,11 @@ def output(path: str | None) -> Iterator[Callable[[bytes], object]]:
 
     Raises:
         DataError: standard output cannot be written.
+        UsageError: the path is empty.
         OSError: the file cannot be written.
     """
+    if path is not None:
+        refuse_no_name(path, "--output a file, or - for standard output")
     if path not in (None, "-"):
         with files.open_atomically(str(path)) as file:
             yield file.write

@@ -1,6 +1,7 @@
 //! How is Hugging Face's `tokenizer.json` read? Only a byte-level BPE that cuts and merges as GPT-2 does; anything that
 //! would make other ids is refused by name.
 
+use rustc_hash::FxHashMap;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -71,7 +72,8 @@ enum Merge {
 pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, VocabError> {
     const WHAT: &str = "tokenizer.json";
     let text = text_of(WHAT, bytes)?;
-    let file: File = serde_json::from_str(text).map_err(|error| json_error(WHAT, &error))?;
+    let file: File =
+        serde_json::from_str(text).map_err(|error| another_kind(text).unwrap_or_else(|| json_error(WHAT, &error)))?;
     check_kind(&file)?;
     let vocab: Vec<(String, u32)> = file.model.vocab.0.into_iter().map(checked_id).collect::<Result<_, _>>()?;
     let merges: Vec<SpelledMerge> = file
@@ -84,7 +86,7 @@ pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, Vocab
             Merge::Pair(left, right) => Ok(SpelledMerge { line: place + 1, left, right }),
         })
         .collect::<Result<_, _>>()?;
-    let special: Vec<(String, u32)> = file.added_tokens.into_iter().map(|added| (added.content, added.id)).collect();
+    let special: Vec<(String, u32)> = file.added_tokens.iter().map(|added| (added.content.clone(), added.id)).collect();
     let unknown = match file.model.unk_token {
         None => None,
         Some(token) => {
@@ -98,11 +100,58 @@ pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, Vocab
     resolve(&mut definition, &vocab, &merges, &special)?;
     definition.special = special;
     let encoding = Encoding::new(definition)?;
+    check_added_ids(&vocab, &file.added_tokens)?;
     if file.model.fuse_unk && encoding.unknown().is_some() {
         let (path, wanted) = ("model.fuse_unk", "false, or a vocabulary with all 256 bytes");
         return Err(VocabError::Unsupported { path, found: "true".to_owned(), wanted });
     }
     Ok(encoding)
+}
+
+/// What a JSON file is that is no `tokenizer.json` at all; `None` if it looks like one with a mistake in it.
+fn another_kind(text: &str) -> Option<VocabError> {
+    let is = |found: &str, mend| Some(VocabError::NotTokenizerJson { found: found.to_owned(), mend });
+    let fields = match serde_json::from_str(text).ok()? {
+        Value::Object(fields) => fields,
+        Value::Array(_) => return is("it holds a list, not an object", SAVED_BY_TOKENIZERS),
+        _ => return is("it holds a single value, not an object", SAVED_BY_TOKENIZERS),
+    };
+    match fields.get("model") {
+        Some(Value::Object(model)) => match model.get("type") {
+            Some(Value::String(kind)) if kind != "BPE" => {
+                Some(VocabError::Unsupported { path: "model.type", found: format!("{kind:?}"), wanted: "\"BPE\"" })
+            }
+            _ => None,
+        },
+        _ if !fields.is_empty() && fields.values().all(Value::is_u64) => is(
+            "it is a vocab.json",
+            "load it with its merges.txt, by Encoding.from_files(vocab, merges); on the command line put it beside \
+             merges.txt under the name vocab.json and give their directory",
+        ),
+        _ => is("it has no \"model\" object", SAVED_BY_TOKENIZERS),
+    }
+}
+
+const SAVED_BY_TOKENIZERS: &str = "give the file that the tokenizers library saves";
+
+/// The format states the ids of added tokens, but the tokenizers library counts them itself: a token of the vocabulary
+/// has its id there, the others go on after the vocabulary. Where the two differ, no ids would be everybody's.
+fn check_added_ids(vocab: &[(String, u32)], added: &[Added]) -> Result<(), VocabError> {
+    let known: FxHashMap<&str, u32> = vocab.iter().map(|(token, id)| (token.as_str(), *id)).collect();
+    let size = u32::try_from(vocab.len()).unwrap_or(u32::MAX);
+    let mut largest: Option<u32> = None;
+    let mut seen: FxHashMap<&str, u32> = FxHashMap::default();
+    for token in added {
+        let next = || largest.map_or(size, |largest| if largest >= size { largest.saturating_add(1) } else { size });
+        let content = token.content.as_str();
+        let given = known.get(content).or_else(|| seen.get(content)).copied().unwrap_or_else(next);
+        if given != token.id {
+            return Err(VocabError::AddedId { token: token.content.clone(), stated: token.id, given });
+        }
+        seen.insert(content, given);
+        largest = largest.max(Some(given));
+    }
+    Ok(())
 }
 
 fn check_kind(file: &File) -> Result<(), VocabError> {

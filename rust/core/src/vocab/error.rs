@@ -20,6 +20,15 @@ pub enum VocabError {
     )]
     Unsupported { path: &'static str, found: String, wanted: &'static str },
 
+    #[error("this is no tokenizer.json: {found}; {mend}")]
+    NotTokenizerJson { found: String, mend: &'static str },
+
+    #[error(
+        "tokenizer.json: added token {token:?} says it has id {stated}, but readers of this format give it {given}; \
+         write that id, or put the token into model.vocab"
+    )]
+    AddedId { token: String, stated: TokenId, given: TokenId },
+
     #[error("token {token:?} stands twice, with ids {first} and {second}; remove one of the two entries")]
     DuplicateToken { token: String, first: TokenId, second: TokenId },
 

@@ -153,7 +153,7 @@ impl PyEncoding {
         Ok(tokens)
     }
 
-    /// The base vocabulary as (id, bytes) in id order, special tokens left out.
+    /// The base vocabulary as (id, bytes) in id order, special tokens left out (but not an unk_token).
     fn token_bytes<'py>(&self, py: Python<'py>) -> Vec<(TokenId, Bound<'py, PyBytes>)> {
         self.0.tokens().map(|(id, bytes)| (id, PyBytes::new(py, bytes))).collect()
     }
