@@ -108,7 +108,7 @@ def test_a_block_that_raises_saves_nothing_and_raises_its_own_error(
     assert holds(tmp_path) == {"a": OLD}
 
 
-@pytest.mark.parametrize("function", ["open", "fsync", "replace", "fchmod"])
+@pytest.mark.parametrize("function", ["open", "fsync", "replace", "fchmod", "link"])
 @pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_fault_at_any_step_leaves_no_trace(
@@ -133,16 +133,149 @@ def test_a_fault_at_any_step_leaves_no_trace(
             (tmp_path / name).write_bytes(OLD)
         with monkeypatch.context() as patch:
             patch.setattr(os, function, faulty)
-            if isinstance(fault, OSError) and function == "fchmod":
+            if isinstance(fault, OSError) and function in ("fchmod", "link"):
                 files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})  # not worth failing for
-                expected = [{"a": NEW, "b": NEW}]
+                expected = NEW
             else:
                 with pytest.raises(type(fault)):
                     files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})
-                renamed = at - 1 + after if function == "replace" else 0
-                expected = [{"a": NEW if renamed > 0 else OLD, "b": NEW if renamed > 1 else OLD}]
+                expected = OLD
         assert calls >= at
-        assert [holds(tmp_path)] == expected
+        assert holds(tmp_path) == dict.fromkeys("ab", expected)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ctrl_c_after_the_last_rename_leaves_the_new_files_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
+) -> None:
+    for name in "ab":
+        (tmp_path / name).write_bytes(OLD)
+    unlink, calls = os.unlink, 0
+
+    def faulty(path: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls != at or after:
+            unlink(path)
+        if calls == at:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "unlink", faulty)
+    with pytest.raises(KeyboardInterrupt):
+        files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})
+    assert holds(tmp_path) == {"a": NEW, "b": NEW}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, "broken"), KeyboardInterrupt()], ids=repr)
+def test_a_rename_that_fails_in_the_middle_puts_the_old_files_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, at: int, fault: BaseException
+) -> None:
+    """Three files: one new, one there, one there behind a symbolic link."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "c").write_bytes(OLD)
+    (tmp_path / "c").symlink_to(tmp_path / "elsewhere" / "c")
+    (tmp_path / "b").write_bytes(OLD)
+    (tmp_path / "b").chmod(0o640)
+    os.utime(tmp_path / "b", ns=(10**18, 10**18))
+    replace, calls = os.replace, 0
+
+    def faulty(source: str, target: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == at:
+            raise fault
+        replace(source, target)
+
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links here")
+
+    monkeypatch.setattr(os, "replace", faulty)
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(type(fault)):
+        files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW, "c": NEW})
+    assert holds(tmp_path) == {"b": OLD, "c": OLD}
+    assert holds(tmp_path / "elsewhere") == {"c": OLD}
+    assert (tmp_path / "c").is_symlink()
+    found = (tmp_path / "b").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o640, 10**18)
+    monkeypatch.setattr(os, "replace", replace)
+    files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW, "c": NEW})
+    assert holds(tmp_path) == {"a": NEW, "b": NEW, "c": NEW}
+    assert holds(tmp_path / "elsewhere") == {"c": NEW}
+
+
+def test_what_cannot_be_put_back_is_kept_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that renames once and never again: the old content is not thrown away with the second names."""
+    for name in "ab":
+        (tmp_path / name).write_bytes(OLD)
+    replace, calls = os.replace, 0
+
+    def faulty(source: str, target: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", faulty)
+    with pytest.raises(OSError, match=r"cannot be undone .*: its old content is in ") as caught:
+        files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW})
+    assert caught.value.filename == str(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == NEW and (tmp_path / "b").read_bytes() == OLD
+    kept = str(caught.value).split("its old content is in '")[1].split("'")[0]
+    assert Path(kept).read_bytes() == OLD
+
+
+@pytest.mark.parametrize("name", ["device", "pipe", "again"])
+def test_of_several_files_each_is_a_file_of_its_own(tmp_path: Path, name: str) -> None:
+    (tmp_path / "vocab.json").write_bytes(OLD)
+    (tmp_path / "device").symlink_to(os.devnull)
+    (tmp_path / "again").symlink_to(tmp_path / "vocab.json")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileExistsError, match="links to one file" if name == "again" else "device or pipe"):
+        files.write_files_atomically(tmp_path, {"vocab.json": NEW, name: NEW})
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode) and stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["again", "device", "pipe", "vocab.json"]
+    assert (tmp_path / "vocab.json").read_bytes() == OLD
+
+
+def test_a_directory_made_for_a_save_that_fails_goes_again(tmp_path: Path) -> None:
+    wanted = tmp_path / "a" / "b" / "c"
+    with pytest.raises(ZeroDivisionError), files.new_directory(wanted):
+        (wanted / "file").touch()
+        (wanted / "file").unlink()
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ZeroDivisionError), files.new_directory(wanted):
+        (tmp_path / "a" / "somebody else's").touch()
+        raise ZeroDivisionError
+    assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["somebody else's"]
+    for _ in range(2):  # made, and then there
+        with files.new_directory(wanted):
+            assert wanted.is_dir()
+    with pytest.raises(ZeroDivisionError), files.new_directory(wanted):
+        raise ZeroDivisionError
+    assert wanted.is_dir()
+
+
+def test_a_directory_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(OLD)
+    for path, number, mend in [
+        ("file", errno.EEXIST, "a file stands there, not a directory"),
+        ("file/under", errno.EEXIST, "a file stands there, not a directory"),
+        ("new/" + "n" * 300, errno.ENAMETOOLONG, "choose a shorter one"),
+        ("", errno.ENOENT, "choose another place"),
+    ]:
+        wrong = pytest.raises(OSError, match=r"cannot make the directory .*" + mend)
+        with wrong as caught, files.new_directory(path):
+            pytest.fail("the block must not run")
+        assert caught.value.errno == number, path
+    assert holds(tmp_path) == {"file": OLD} and [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def test_of_several_files_none_appears_unless_all_can(tmp_path: Path) -> None:
@@ -156,7 +289,7 @@ def test_of_several_files_none_appears_unless_all_can(tmp_path: Path) -> None:
     assert holds(tmp_path) == {"vocab.json": NEW, "merges.txt": NEW}
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/b", "/a"])
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "a/b", "/a", "a\0b"])
 def test_a_name_outside_the_directory_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="not a plain file name"):
         files.write_files_atomically(tmp_path, {"good": NEW, name: NEW})

@@ -2,12 +2,13 @@
 
 Owns the one way this project saves: a temporary file beside the target, written, flushed, fsynced and renamed
 over it. A reader sees the old bytes or the new ones and never a part, whatever stops the save (full disk,
-Ctrl-C, `kill -9`, power). Refuses to know what the bytes mean (`formats.py` does) and to make directories
-(the caller decides where things may appear).
+Ctrl-C, `kill -9`, power). Of several files saved together all appear or none does, but for a crash between two
+renames. Refuses to know what the bytes mean (`formats.py` does), and makes a directory only for a caller who asks
+for it by name (`new_directory`).
 """
 
 # The system calls themselves, in the order that matters: pathlib has some of them, under other names.
-# ruff: noqa: PTH105, PTH108, PTH116, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH112, PTH116, PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import BinaryIO
 
 AnyPath = str | os.PathLike[str]
@@ -32,6 +34,7 @@ _MENDS = {
     errno.ENOTDIR: "a part of the path is a file, not a directory: correct the path",
     errno.EISDIR: "a directory stands there: give the path of a file, or remove the directory",
     errno.ENAMETOOLONG: "the name is too long for the file system: choose a shorter one",
+    errno.EEXIST: "a file stands there, not a directory: remove it or choose another place",
 }
 
 
@@ -105,19 +108,21 @@ def open_atomically(path: AnyPath) -> Iterator[BinaryIO]:
 
 
 def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> None:
-    """Save several files into one directory: none appears unless all of them could be written.
+    """Save several files into one directory: all of them appear, or the directory stays as it was.
 
-    All contents are on disk under temporary names before the first is renamed, in the order given, so only a
-    crash between two renames can leave a mixture of new and old files, each of them whole.
+    All contents are on disk under temporary names, and all old files under a second name (a hard link, or a copy
+    where the file system knows none), before the first rename. When a rename fails or is interrupted, the old files
+    are put back and new ones removed. Only a crash between two renames (power, `kill -9`) can leave a mixture of new
+    and old files, each of them whole.
 
     Args:
         directory: an existing directory.
-        files: plain file names to contents.
+        files: plain file names to contents. They appear in this order.
 
     Raises:
-        OSError: as for `write_atomically`. The directory is then as it was, unless it was a rename that failed (a disk
-            that breaks in that moment): the files before it are then the new ones, each of them whole.
-        ValueError: a name that is empty or names a place outside the directory.
+        OSError: as for `write_atomically`; the directory is then as it was. On a disk so broken that an old file
+            cannot be put back either, the message says under which name its content is kept.
+        ValueError: a name that is empty, holds NUL or names a place outside the directory.
 
     Example:
         >>> import os, tempfile
@@ -127,28 +132,170 @@ def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> No
         ['merges.txt', 'vocab.json']
     """
     for name in files:
-        if not name or name in (".", "..") or os.path.basename(name) != name:
-            raise ValueError(f"{name!r} is not a plain file name: leave out directories and separators")
-    temporaries: dict[str, str] = {}  # target -> temporary
+        if not name or name in (".", "..") or "\0" in name or os.path.basename(name) != name:
+            raise ValueError(f"{name!r} is not a plain file name: leave out directories, separators and NUL")
+    replacements: list[_Replacement] = []
     try:
         for name, data in files.items():
-            path = os.path.join(directory, name)
-            with _explained(path):
-                before = _existing(path)
-            target = os.path.realpath(path)
-            temporaries[target] = temporary = _temporary_name(target)
-            with _explained(target, temporary), _create(temporary, before) as file:
-                file.write(data)
-                _sync(file)
-        for target, temporary in temporaries.items():
-            with _explained(target, temporary):
-                os.replace(temporary, target)
+            _prepare(os.path.join(directory, name), data, replacements)
+        if len(replacements) > 1:  # One rename is all or nothing by itself.
+            for replacement in replacements:
+                _keep_old(replacement)
     except BaseException:
-        for temporary in temporaries.values():
-            _remove(temporary)
+        for replacement in replacements:
+            replacement.forget()
         raise
-    for parent in {os.path.dirname(target) for target in temporaries}:
+    try:
+        for replacement in replacements:
+            with _explained(replacement.target, replacement.temporary):
+                os.replace(replacement.temporary, replacement.target)
+    except BaseException as error:
+        if len(replacements) > 1:
+            _put_back(replacements, error)
+        else:
+            replacements[0].forget()
+        raise
+    kept = [replacement.kept for replacement in replacements if replacement.kept is not None]
+    try:
+        for name in kept:
+            _remove(name)
+    except BaseException:  # Ctrl-C: everything is saved, and no second name may stay.
+        for name in kept:
+            _remove(name)
+        raise
+    for parent in {os.path.dirname(replacement.target) for replacement in replacements}:
         _sync_directory(parent)
+
+
+@contextmanager
+def new_directory(path: AnyPath) -> Iterator[None]:
+    """A directory to save into, made with its parents if it is not there; what was made goes if the block raises.
+
+    Args:
+        path: the directory. One that is there is used as it is, and stays.
+
+    Raises:
+        OSError: it cannot be made: `errno` and `filename` are set, and the message says what to do.
+
+    Example:
+        >>> import os, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with new_directory(os.path.join(folder, "a", "b")):
+        ...         write_atomically(os.path.join(folder, "a", "b", "ids.bin"), b"0123")
+        ...     os.listdir(folder)
+        ['a']
+    """
+    made: list[str] = []
+    try:
+        _make_directory(os.fspath(path), made)
+        yield
+    except BaseException:
+        for directory in reversed(made):
+            with suppress(OSError):  # Somebody else has put something into it by now.
+                os.rmdir(directory)
+        raise
+
+
+def _make_directory(path: str, made: list[str]) -> None:
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path.rstrip(os.sep)) if path.rstrip(os.sep) else ""
+    if parent and parent != path:
+        _make_directory(parent, made)
+    with _explained(path, doing="make the directory"):
+        try:
+            made.append(path)  # Before it is made, for a signal may come in between.
+            os.mkdir(path)
+        except BaseException as error:
+            if isinstance(error, OSError):
+                made.remove(path)
+            if not isinstance(error, FileExistsError) or not os.path.isdir(path):
+                raise
+
+
+@dataclass
+class _Replacement:
+    """One file of several: where it goes, where its new content lies, and where its old content is kept meanwhile."""
+
+    target: str
+    temporary: str
+    before: os.stat_result | None
+    kept: str | None = None
+
+    def forget(self) -> None:
+        """Removes the names that nobody else knows."""
+        _remove(self.temporary)
+        if self.kept is not None:
+            _remove(self.kept)
+
+
+def _prepare(path: str, data: bytes, replacements: list[_Replacement]) -> None:
+    """Writes `data` beside its target, and says so in `replacements` first: a signal may come at any time."""
+    with _explained(path):
+        before = _existing(path)
+    target = os.path.realpath(path)
+    if before is not None and not stat.S_ISREG(before.st_mode):
+        raise OSError(
+            errno.EEXIST,
+            "cannot save: a device or pipe stands there: remove it or choose another place",
+            path,
+        )
+    if any(target == other.target for other in replacements):
+        raise OSError(
+            errno.EEXIST, "cannot save: this name and another one are links to one file: remove a link", path
+        )
+    replacement = _Replacement(target, _temporary_name(target), before)
+    replacements.append(replacement)
+    with _explained(target, replacement.temporary), _create(replacement.temporary, before) as file:
+        file.write(data)
+        _sync(file)
+
+
+def _keep_old(replacement: _Replacement) -> None:
+    """Gives the old file, if there is one, a second name to come back from."""
+    if replacement.before is None:
+        return
+    replacement.kept = kept = _temporary_name(replacement.target)
+    try:
+        os.link(replacement.target, kept)
+        return
+    except OSError:  # No links on this file system, or to this file.
+        pass
+    _remove(kept)
+    with (
+        _explained(replacement.target, kept),
+        open(replacement.target, "rb") as old,
+        _create(kept, replacement.before) as copy,
+    ):
+        while block := old.read(1 << 20):
+            copy.write(block)
+        _sync(copy)
+        with suppress(OSError):
+            os.utime(kept, ns=(replacement.before.st_atime_ns, replacement.before.st_mtime_ns))
+
+
+def _put_back(replacements: list[_Replacement], reason: BaseException) -> None:
+    """After a failed rename: the old files under their names again, the new ones gone."""
+    lost: OSError | None = None
+    for replacement in reversed(replacements):
+        try:
+            if replacement.kept is not None:
+                # Where the rename had not come to it, both names are one file, and this does nothing.
+                os.replace(replacement.kept, replacement.target)
+            elif not os.path.lexists(replacement.temporary):  # It was renamed.
+                os.unlink(replacement.target)
+        except OSError as error:
+            where = "it is new: remove it"
+            if replacement.kept is not None:
+                where, replacement.kept = f"its old content is in {replacement.kept!r}", None
+            message = f"the save failed ({reason}) and cannot be undone ({error.strerror}): {where}"
+            lost = OSError(error.errno, message, replacement.target)
+        replacement.forget()
+    for parent in {os.path.dirname(replacement.target) for replacement in replacements}:
+        with suppress(OSError):
+            _sync_directory(parent)
+    if lost is not None:
+        raise lost from reason
 
 
 def _existing(path: str) -> os.stat_result | None:
@@ -215,7 +362,7 @@ def _remove(temporary: str) -> None:
 
 
 @contextmanager
-def _explained(path: str, temporary: str | None = None) -> Iterator[None]:
+def _explained(path: str, temporary: str | None = None, *, doing: str = "save") -> Iterator[None]:
     """Let an OSError about the path name it, not the temporary file, and say what to do."""
     try:
         yield
@@ -226,6 +373,10 @@ def _explained(path: str, temporary: str | None = None) -> Iterator[None]:
             raise  # About another file: the block that fills ours was reading it.
         reason = os.strerror(error.errno) if error.errno else str(error)
         mend = _MENDS.get(error.errno or 0, "check the path and the disk")
-        message = f"cannot save ({reason}): {mend}; the old file, if there was one, is untouched"
+        if doing != "save" and error.errno == errno.ENOENT:
+            mend = "none can be made there: choose another place"
+        message = f"cannot {doing} ({reason}): {mend}"
+        if doing == "save":
+            message += "; the old file, if there was one, is untouched"
         # OSError picks its own subclass (PermissionError, ...) from the number.
         raise OSError(error.errno, message, path) from error

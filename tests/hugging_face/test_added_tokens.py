@@ -280,6 +280,35 @@ def test_word_characters_and_white_space_are_those_of_the_rust_library() -> None
     assert not wrong
 
 
+def test_single_word_sees_the_same_characters_slow_and_fast() -> None:
+    """Every Unicode scalar before and after a `single_word` token; the two tokenizers have a finder each."""
+    slow, fast = (small(kind) for kind in (GPT2Tokenizer, GPT2TokenizerFast))
+    for tokenizer in (slow, fast):
+        tokenizer.add_tokens([AddedToken(text, single_word=True) for text in ("<v>", "<w>")])
+    before, after = slow.convert_tokens_to_ids(["<v>", "<w>"])
+    scalars = [chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+    count = 0
+    for start in range(0, len(scalars), 1 << 16):
+        chars = scalars[start : start + (1 << 16)]
+        rows = fast._engine.ids_of_all([f"{c}<v> <w>{c}" for c in chars], False)
+        sees = [(before in row, after in row) for row in rows]
+        words = [_is_word(c) for c in chars]
+        assert not [
+            f"U+{ord(c):04X}" for c, s, w in zip(chars, sees, words, strict=True) if s != (not w, not w)
+        ]
+        count += len(chars) - sum(words)
+        if start < 1 << 17 or start > 0xE0000:
+            # The slow finder itself, on one text; elsewhere nothing is assigned, and the lines above are enough.
+            text = "".join(f" {c}<v> <w>{c} " for c in chars)
+            found = slow._engine._matcher.split(text, split_special=False)
+            slow_sees = {(one, first // 11) for first, _, one in found if one is not None}
+            assert slow_sees == {
+                (one, at) for at, row in enumerate(rows) for one in (before, after) if one in row
+            }
+    # Most scalars are unassigned and so no word: a finder that takes all or none would be wrong.
+    assert 900_000 < count < 1_000_000
+
+
 @both
 def test_an_added_token_decodes_to_its_text(kind: Kind) -> None:
     """Also with letters that the byte alphabet uses, where transformers gives U+FFFD."""

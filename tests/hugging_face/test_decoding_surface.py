@@ -80,7 +80,7 @@ def test_decoding_refuses_what_transformers_leaves_out(kind: Kind) -> None:
     for wrong in ("abc", b"abc", [1.5], ["a"], None, [None], 1.5):
         with pytest.raises(TypeError):
             ours.decode(wrong)
-    with pytest.raises(TypeError, match="not one str"):
+    with pytest.raises(TypeError, match="not a list of str: put it in a list"):
         ours.convert_tokens_to_string("Hello")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -63,6 +64,32 @@ def test_a_hub_id(kind: Kind, hub: tuple[Path, list[dict[str, Any]]]) -> None:
     (folder / "someone" / "half" / "vocab.json").write_text("{}")
     with pytest.raises(FileNotFoundError, match=r"'someone/half' has vocab\.json, but a tokenizer needs"):
         kind.from_pretrained("someone/half")
+
+
+@both
+@pytest.mark.parametrize("missing", ["tokenizer_config.json", "vocab.json", "added_tokens.json"])
+def test_a_file_of_which_the_hub_says_nothing_is_not_taken_for_missing(
+    kind: Kind, hub: tuple[Path, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    """Neither an answer nor a copy in the cache: going on without the file could change the tokenizer silently."""
+    import huggingface_hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    folder, _ = hub
+    rich(lambda **a: small(kind, **a)).save_pretrained(folder / "someone" / "model")
+    assert issubclass(LocalEntryNotFoundError, EntryNotFoundError), "so the order of the two matters"
+    download = huggingface_hub.hf_hub_download
+
+    def offline(model: str, name: str, **options: Any) -> str:
+        if name == missing:
+            raise LocalEntryNotFoundError("the cache has no such file, and outgoing traffic is disabled")
+        return download(model, name, **options)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    place = rf"cannot tell whether 'someone/model' has {re.escape(missing)}"
+    with pytest.raises(OSError, match=place + ".*cannot be reached.*give the path of a directory") as caught:
+        kind.from_pretrained("someone/model")
+    assert isinstance(caught.value.__cause__, LocalEntryNotFoundError)
 
 
 def test_the_hub_is_imported_only_for_a_hub_id(

@@ -189,12 +189,16 @@ def assert_same_data(ours: Any, oracle: Any) -> None:
 @pytest.mark.parametrize(
     ("features", "error", "message"),
     [
-        ({"labels": [1]}, TokenizerError, "the inputs have no 'input_ids', only 'labels'"),
+        ({"labels": [1]}, TokenizerError, "encoded_inputs has no 'input_ids', only 'labels'"),
         ({}, TokenizerError, "only nothing"),
         ([], TokenizerError, "there is no example"),
         ("abc", TypeError, "pad takes a dict"),
-        ([[1, 2]], TypeError, "pad takes a dict"),
-        ([{"input_ids": [1]}, {"labels": 1}], TokenizerError, "example 1 has the features"),
+        ([[1, 2]], TypeError, r"encoded_inputs\[0\] is of type list, not a dict of features"),
+        (
+            [{"input_ids": [1]}, {"labels": 1}],
+            TokenizerError,
+            r"encoded_inputs\[1\] has the features 'labels', the first one 'input_ids'",
+        ),
         ({"input_ids": [[1], [2]], "labels": [1]}, TokenizerError, "labels has 1 examples, input_ids has 2"),
         (
             {"input_ids": [[1, 2], [3]], "attention_mask": [[1], [1]]},

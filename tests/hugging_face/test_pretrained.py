@@ -16,7 +16,7 @@ import transformers
 from hf_files import TEXT, base_files, rich, token_object, write
 from hf_oracle import TEXTS, Kind, both, details, gpt2, plain, same_call, small, small_oracle
 
-from gpt2tok import AddedToken, GPT2Tokenizer, GPT2TokenizerFast
+from gpt2tok import AddedToken, GPT2Tokenizer, GPT2TokenizerFast, TokenizerError
 from gpt2tok.hugging_face.pretrained import GPT2_NAMES
 
 EVERYTHING: dict[str, Any] = {"return_token_type_ids": True, "return_offsets_mapping": True}
@@ -261,8 +261,18 @@ def test_prefixes_and_files_in_the_way(kind: Kind, tmp_path: Path) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("x")
     for save in (small(kind).save_pretrained, small(kind).save_vocabulary):
-        with pytest.raises(OSError):
-            save(in_the_way)
+        for place in (in_the_way, in_the_way / "under" / "it"):
+            with pytest.raises(
+                FileExistsError, match="a file stands there, not a directory: remove it or"
+            ) as caught:
+                save(place)
+            assert caught.value.filename == str(in_the_way)
+        for prefix in ("a/b", "../a", "/a", "a/"):
+            with pytest.raises(
+                TokenizerError, match=r"holds a directory.*put the directory in the first argument"
+            ):
+                save(tmp_path / "made", filename_prefix=prefix)
+    assert in_the_way.read_text() == "x" and not (tmp_path / "made").exists()
     small(kind).save_pretrained(tmp_path / "whole")
     with pytest.raises(FileExistsError, match=r"tokenizer.json is there and would be loaded instead"):
         small(kind).save_pretrained(tmp_path / "whole", legacy_format=True)
@@ -274,7 +284,46 @@ def test_prefixes_and_files_in_the_way(kind: Kind, tmp_path: Path) -> None:
 def test_saving_is_all_or_nothing(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small(kind).save_pretrained(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    with pytest.raises(OSError, match="disk is full"):
-        rich(lambda **a: small(kind, **a)).save_pretrained(tmp_path)
+    changed = rich(lambda **a: small(kind, **a))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="disk is full"):
+            changed.save_pretrained(tmp_path)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        for save in (changed.save_pretrained, changed.save_vocabulary):
+            with pytest.raises(OSError, match="disk is full"):
+                save(tmp_path / "made" / "for" / "this")
+        assert not (tmp_path / "made").exists()
+    # The second rename fails: the first file is put back.
+    replace, calls = os.replace, 0
+
+    def faulty(source: str, target: str) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise OSError(5, "Input/output error")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", faulty)
+        with pytest.raises(OSError, match="cannot save"):
+            changed.save_pretrained(tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    changed.save_pretrained(tmp_path)
+    assert kind.from_pretrained(tmp_path).init_kwargs == changed.init_kwargs
+
+
+@both
+def test_settings_that_json_cannot_say(kind: Kind, tmp_path: Path) -> None:
+    for value in (object(), {1, 2}, b"x", {("a", "b"): 1}):
+        with pytest.warns(UserWarning, match="kept but not used: odd"):
+            tokenizer = small(kind, odd=value)
+        with pytest.raises(
+            TokenizerError, match=r"the setting 'odd' is .*, which JSON cannot say: leave it out"
+        ):
+            tokenizer.save_pretrained(tmp_path / "new")
+        assert not (tmp_path / "new").exists()
+    with pytest.warns(UserWarning, match="kept but not used: odd"):
+        tokenizer = small(kind, odd="half a pair: \ud800")
+    tokenizer.save_pretrained(tmp_path / "new")
+    assert kind.from_pretrained(tmp_path / "new").init_kwargs["odd"] == "half a pair: \ud800"

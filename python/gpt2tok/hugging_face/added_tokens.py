@@ -13,8 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .._core import TokenizerError, VocabError
+from .arguments import flag, require_text, shown
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+# The core counts ids below this, and no model has as many tokens.
+_IDS_END = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class AddedToken:
         special: skipped by `decode(..., skip_special_tokens=True)`, ignored in text by `split_special_tokens`.
 
     Raises:
-        TypeError: the content is not a string.
+        TypeError: the content is not a string, or a flag is neither True nor False.
         TokenizerError: the content holds half a surrogate pair, which no text can.
 
     Example:
@@ -53,7 +56,11 @@ class AddedToken:
     def __post_init__(self) -> None:
         if not isinstance(self.content, str):
             raise TypeError(f"the content of an added token is a str, not {type(self.content).__name__}")
-        require_text(self.content, "an added token")
+        require_text(self.content, f"added token {shown(self.content)}")
+        for name in FLAGS:
+            value = getattr(self, name)
+            if not (value is None and name == "normalized"):
+                object.__setattr__(self, name, flag(value, name))
         if self.normalized is None:
             object.__setattr__(self, "_normalized_follows", True)
             object.__setattr__(self, "normalized", not self.special)
@@ -68,8 +75,13 @@ class AddedToken:
         )
 
     @classmethod
-    def of(cls, value: object, *, special: bool = False) -> AddedToken:
+    def of(cls, value: object, name: str = "a token", *, special: bool = False) -> AddedToken:
         """`value` as an AddedToken: a string, one of ours, or `tokenizers.AddedToken`; made special when asked.
+
+        Args:
+            value: the token.
+            name: what messages call it.
+            special: whether to make it special.
 
         Raises:
             TypeError: it is none of these.
@@ -86,7 +98,10 @@ class AddedToken:
             try:
                 content, flags = value.content, {flag: getattr(value, flag) for flag in FLAGS}  # type: ignore[attr-defined]
             except AttributeError:
-                raise TypeError(f"a token is a str or an AddedToken, not {type(value).__name__}") from None
+                mend = ": decode it first" if isinstance(value, bytes) else ""
+                raise TypeError(
+                    f"{name} is a str or an AddedToken, not {type(value).__name__}{mend}"
+                ) from None
             # The other library's token always has a value here; where it is the default, take it as unsaid.
             if flags["normalized"] == (not flags["special"]):
                 del flags["normalized"]
@@ -101,20 +116,27 @@ class AddedToken:
         """The token that Hugging Face's files write as an object; keys that it does not know are left alone.
 
         Raises:
-            VocabError: there is no content, or a flag that is not true or false.
+            VocabError: there is no content, or one that is no Unicode, or a flag that is not true or false.
 
         Example:
             >>> AddedToken.from_dict({"content": "<x>", "lstrip": True}).lstrip
             True
         """
+        if not isinstance(saved, Mapping):
+            raise VocabError(
+                f"an added token is {shown(saved)}: it must be an object with a string `content`"
+            )
         content = saved.get("content")
         flags = {flag: saved[flag] for flag in FLAGS if saved.get(flag) is not None}
         if not isinstance(content, str) or not all(isinstance(value, bool) for value in flags.values()):
             raise VocabError(
-                f"{dict(saved)!r} is no added token: it needs a string `content`, and {', '.join(FLAGS)} are"
+                f"{shown(dict(saved))} is no added token: it needs a string `content`, and {', '.join(FLAGS)} are"
                 " true or false"
             )
-        return cls(content, **{**flags, "special": special or flags.get("special", False)})
+        try:
+            return cls(content, **{**flags, "special": special or flags.get("special", False)})
+        except TokenizerError as error:
+            raise VocabError(str(error)) from None
 
     def as_dict(self) -> dict[str, Any]:
         """The token as `tokenizer.json` and `tokenizer_config.json` write it.
@@ -198,12 +220,18 @@ class AddedVocabulary:
             raise VocabError(
                 f"added token {token.content!r} has the negative id {token_id}: ids count from 0"
             )
+        if token_id >= _IDS_END:
+            raise VocabError(
+                f"added token {token.content!r} has the id {shown(token_id)}, but ids must be below {_IDS_END}:"
+                " renumber it"
+            )
         if not token.content:
             raise VocabError(f"added token {token_id} is empty: leave it out")
         elsewhere = self._ids.get(token.content, base.token_to_id(token.content))
         if elsewhere is not None and elsewhere != token_id:
             raise VocabError(
-                f"added token {token.content!r} is to have id {token_id}, but that text has id {elsewhere} already"
+                f"added token {token.content!r} is to have id {token_id}, but that text has id {elsewhere} already:"
+                " leave one of them out"
             )
         holder = self._tokens.get(token_id)
         taken = holder.content if holder is not None else base.id_to_token(token_id)
@@ -229,23 +257,3 @@ class AddedVocabulary:
     def _put(self, token_id: int, token: AddedToken) -> None:
         self._tokens[token_id] = token
         self._ids[token.content] = token_id
-
-
-def require_text(text: str, what: str) -> bytes:
-    """The UTF-8 of `text`.
-
-    Raises:
-        TokenizerError: a lone surrogate: it names the place.
-
-    Example:
-        >>> require_text("é", "the text")
-        b'\\xc3\\xa9'
-    """
-    try:
-        return text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        found = ord(text[error.start])
-        raise TokenizerError(
-            f"{what} is not valid Unicode: lone surrogate U+{found:04X} at character {error.start}; read the text with"
-            " errors='replace', or remove it"
-        ) from None

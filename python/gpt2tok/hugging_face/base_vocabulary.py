@@ -25,15 +25,19 @@ class BaseVocabulary:
     Args:
         vocab: token, spelt in the byte alphabet, to id.
         merges: pairs of tokens, the first to be joined first.
+        files: where they were read, for messages: a `vocab.json` and a `merges.txt`, or one file with both.
 
     Example:
         >>> BaseVocabulary({"a": 0, "b": 1, "ab": 2}, [("a", "b")]).token_to_id("ab")
         2
     """
 
-    def __init__(self, vocab: Mapping[str, int], merges: Sequence[Merge]) -> None:
+    def __init__(
+        self, vocab: Mapping[str, int], merges: Sequence[Merge], files: tuple[str, ...] = ()
+    ) -> None:
         # None: GPT-2's, still packed.
         self._given: tuple[dict[str, int], list[Merge]] | None = (dict(vocab), [(a, b) for a, b in merges])
+        self._files = files
         self._encodings: dict[tuple[str, int] | None, _core.Encoding] = {}
 
     @staticmethod
@@ -129,10 +133,25 @@ class BaseVocabulary:
             if unknown is not None and unknown[0] not in vocab:
                 vocab = {**vocab, unknown[0]: unknown[1]}
                 texts.add(unknown[0])
-            self._encodings[unknown] = _core.Encoding.from_vocab_and_merges(
-                vocab, merges, special_tokens=texts, unk_token=unknown[0] if unknown else None
-            )
+            try:
+                self._encodings[unknown] = _core.Encoding.from_vocab_and_merges(
+                    vocab, merges, special_tokens=texts, unk_token=unknown[0] if unknown else None
+                )
+            except _core.VocabError as error:
+                raise self._located(error, texts, unknown) from None
         return self._encodings[unknown]
+
+    def _located(
+        self, error: _core.VocabError, texts: set[str], unknown: tuple[str, int] | None
+    ) -> _core.VocabError:
+        """The same error with the file that it is about."""
+        if len(self._files) == 2 and (unknown is None or unknown[0] in self.vocab):
+            try:  # The core's own loader knows the line too.
+                name = unknown[0] if unknown else None
+                _core.Encoding.from_files(*self._files, special_tokens=texts, unk_token=name)
+            except _core.VocabError as located:
+                return located
+        return _core.VocabError(f"{' with '.join(self._files)}: {error}") if self._files else error
 
     def __copy__(self) -> BaseVocabulary:
         return self

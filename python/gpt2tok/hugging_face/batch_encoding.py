@@ -6,13 +6,15 @@ Owns `BatchEncoding`. The details of its rows are made when somebody asks for th
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .._core import TokenizerError
+from .arguments import described, index_of
 from .rows import Plan, Rows
 from .sequence_encoding import CharSpan, SequenceEncoding, TokenSpan
-from .tensors import TensorType, tensor_type, to_tensor
+from .tensors import TensorType, to_tensor
+from .tensors import tensor_type as _kind_of
 
 
 class BatchEncoding(UserDict):  # type: ignore[type-arg]
@@ -21,7 +23,11 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
     `batch["input_ids"]` and `batch.input_ids` are the feature, `batch[0]` is all that is known of row 0. Look-ups
     take the row first and may leave it out when there is one row: `batch.token_to_chars(3)`,
     `batch.token_to_chars(1, 3)`. Both tokenizers provide them (in transformers only the fast one does). Negative
-    token and word numbers count from the end of their row.
+    token and pretoken numbers count from the end of their row. Numbers past the end have no answer: None, as in
+    transformers; a row that is not there is an IndexError, and what is no whole number a TypeError.
+
+    "Word" in Hugging Face's names (`word_ids`, `word_to_chars`) is a pretoken, or with `is_split_into_words` a word
+    that was passed.
 
     Offsets, names and pretoken numbers are not made together with the ids but on the first look-up, by encoding
     the texts once more as the tokenizer was then: ids alone are made four times as fast, and most callers never
@@ -36,6 +42,7 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
 
     Raises:
         TokenizerError: features that have no shape, or an unknown kind of tensor.
+        TypeError: `data` is no mapping, or `encoding` holds something else than rows.
 
     Example:
         >>> from gpt2tok import GPT2TokenizerFast
@@ -54,7 +61,7 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
         prepend_batch_axis: bool = False,
         n_sequences: int | None = None,
     ) -> None:
-        self.data = dict(data or {})
+        self.data = _features(data)
         self._rows: Rows | None = None
         self._encodings: list[SequenceEncoding] | None = None
         if isinstance(encoding, Rows):
@@ -62,7 +69,7 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
         elif isinstance(encoding, SequenceEncoding):
             self._encodings = [encoding]
         elif encoding is not None:
-            self._encodings = list(encoding)
+            self._encodings = _details(encoding)
         self._n_sequences = n_sequences
         self._one: tuple[Plan, str] | None = None
         self.convert_to_tensors(tensor_type, prepend_batch_axis)
@@ -87,15 +94,18 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
         Raises:
             KeyError: no such feature, or numbers where there are no details.
             IndexError: no such row.
+            TypeError: neither a name nor a number nor a slice.
         """
         if isinstance(item, str):
+            if item not in self.data:
+                raise KeyError(f"{item!r}: this batch has the features {self._known()}")
             return self.data[item]
         if self.encodings is not None:
-            return self.encodings[item]
+            return self.encodings[item] if isinstance(item, slice) else self._row("batch[...]", item)
         if isinstance(item, slice):
             return {name: value[item] for name, value in self.data.items()}
         raise KeyError(
-            f"{item!r}: this batch has features by name ({', '.join(self.data)}), but no details of its rows"
+            f"{item!r}: this batch has features by name ({self._known()}), but no details of its rows"
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -104,8 +114,11 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
         if name in data:
             return data[name]
         raise AttributeError(
-            f"a BatchEncoding with {', '.join(data) or 'no features'} has no attribute {name!r}"
+            f"a BatchEncoding with {', '.join(map(str, data)) or 'no features'} has no attribute {name!r}"
         )
+
+    def _known(self) -> str:
+        return ", ".join(map(str, self.data)) or "none"
 
     def __getstate__(self) -> dict[str, Any]:
         return {"data": self.data, "encodings": self.encodings, "n_sequences": self.n_sequences}
@@ -162,45 +175,45 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
 
     def token_to_sequence(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
         """The sequence (0 or 1) that a token came from, or None."""
-        row, token = self._place("token_to_sequence", batch_or_token_index, token_index)
+        row, token = self._place("token_to_sequence", batch_or_token_index, token_index, "token_index")
         return row.token_to_sequence(_from_end(token, len(row)))
 
     def token_to_word(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
-        """The word that a token came from, or None."""
-        row, token = self._place("token_to_word", batch_or_token_index, token_index)
+        """The number of a token's pretoken (or word passed), or None."""
+        row, token = self._place("token_to_word", batch_or_token_index, token_index, "token_index")
         return row.token_to_word(_from_end(token, len(row)))
 
     def token_to_chars(self, batch_or_token_index: int, token_index: int | None = None) -> CharSpan | None:
         """The characters that a token touches, or None."""
-        row, token = self._place("token_to_chars", batch_or_token_index, token_index)
+        row, token = self._place("token_to_chars", batch_or_token_index, token_index, "token_index")
         return row.token_to_chars(_from_end(token, len(row)))
 
     def word_to_tokens(
         self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
     ) -> TokenSpan | None:
-        """The tokens of a word, or None."""
-        row, word = self._place("word_to_tokens", batch_or_word_index, word_index)
+        """The tokens of a pretoken (or word passed), or None."""
+        row, word = self._place("word_to_tokens", batch_or_word_index, word_index, "word_index")
         return row.word_to_tokens(_word_from_end(word, row, sequence_index), sequence_index)
 
     def word_to_chars(
         self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
     ) -> CharSpan | None:
-        """The characters of a word, or None."""
-        row, word = self._place("word_to_chars", batch_or_word_index, word_index)
+        """The characters of a pretoken (or word passed), or None."""
+        row, word = self._place("word_to_chars", batch_or_word_index, word_index, "word_index")
         return row.word_to_chars(_word_from_end(word, row, sequence_index), sequence_index)
 
     def char_to_token(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> int | None:
         """The first token that touches a character, or None."""
-        row, char = self._place("char_to_token", batch_or_char_index, char_index)
+        row, char = self._place("char_to_token", batch_or_char_index, char_index, "char_index")
         return row.char_to_token(char, sequence_index)
 
     def char_to_word(
         self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
     ) -> int | None:
-        """The word that a character belongs to, or None."""
-        row, char = self._place("char_to_word", batch_or_char_index, char_index)
+        """The number of the pretoken (or word passed) that a character belongs to, or None."""
+        row, char = self._place("char_to_word", batch_or_char_index, char_index, "char_index")
         return row.char_to_word(char, sequence_index)
 
     # --- tensors ---
@@ -222,7 +235,7 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
             ImportError: the library is not installed.
         """
         if tensor_type is not None:
-            kind = _kind(tensor_type)
+            kind = _kind_of(tensor_type)
             values = {name: [value] if prepend_batch_axis else value for name, value in self.data.items()}
             self.data.update({name: to_tensor(value, kind, name) for name, value in values.items()})
         return self
@@ -247,22 +260,42 @@ class BatchEncoding(UserDict):  # type: ignore[type-arg]
                 self.data[name] = value.to(device=device, non_blocking=non_blocking)
         return self
 
-    def _row(self, asker: str, batch_index: int) -> SequenceEncoding:
+    def _row(self, asker: str, batch_index: object) -> SequenceEncoding:
         encodings = self.encodings
         if encodings is None:
             raise TokenizerError(
                 f"{asker}() needs to know where the tokens came from, and this batch was not made from text"
             )
-        return encodings[batch_index]
+        number = index_of(batch_index, "batch_index")
+        if not -len(encodings) <= number < len(encodings):
+            raise IndexError(f"there is no row {number}: this batch has {len(encodings)}, and the first is 0")
+        return encodings[number]
 
-    def _place(self, asker: str, batch_or_index: int, index: int | None) -> tuple[SequenceEncoding, int]:
+    def _place(
+        self, asker: str, batch_or_index: int, index: int | None, name: str
+    ) -> tuple[SequenceEncoding, int]:
         if index is None:
-            return self._row(asker, 0), batch_or_index
-        return self._row(asker, batch_or_index), index
+            return self._row(asker, 0), index_of(batch_or_index, name)
+        return self._row(asker, batch_or_index), index_of(index, name)
 
 
-def _kind(value: str | TensorType) -> TensorType:
-    return tensor_type(value)
+def _features(data: Any) -> dict[str, Any]:
+    try:
+        return {} if data is None else dict(data)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"data is {described(data)}, not features by name: pass a dict like {{'input_ids': ids}}"
+        ) from None
+
+
+def _details(encoding: Any) -> list[SequenceEncoding]:
+    rows = list(encoding) if isinstance(encoding, Iterable) else [encoding]
+    for i, row in enumerate(rows):
+        if not (hasattr(row, "ids") and hasattr(row, "offsets")):
+            raise TypeError(
+                f"encoding[{i}] is {described(row)}, not a SequenceEncoding, as another batch[0] gives"
+            )
+    return rows
 
 
 def _from_end(index: int, length: int) -> int:

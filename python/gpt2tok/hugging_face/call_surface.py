@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .._core import TokenizerError
+from .arguments import flag, side, whole_number
 from .batch_encoding import BatchEncoding
-from .inputs import read_inputs
+from .inputs import TEXTS, read_inputs, refuse_surrogates
 from .offsets import Trimming
 from .padding import Padding, PaddingStrategy
 from .rows import Plan, Rows
-from .strategies import resolve, side, whole_number
+from .strategies import resolve
 from .truncation import Truncation, TruncationStrategy
 from .vocabulary_surface import VocabularySurface
 
@@ -48,6 +50,7 @@ class CallOptions:
 
 
 _OPTIONS = frozenset(option.name for option in fields(CallOptions))
+_FLAGS = tuple(option.name for option in fields(CallOptions) if option.type in ("bool", "bool | None"))
 _DEFAULTS = CallOptions()
 
 
@@ -140,15 +143,21 @@ class CallSurface(VocabularySurface):
             and max_length is None
             and return_tensors is None
             and return_attention_mask is None
-            and not (padding or truncation or is_split_into_words or return_token_type_ids)
-            and not (return_overflowing_tokens or return_special_tokens_mask or return_offsets_mapping)
-            and not (
-                return_length or stride or pad_to_multiple_of or padding_side or tokenizer_kwargs or kwargs
-            )
+            and padding is False
+            and (truncation is None or truncation is False)
+            and pad_to_multiple_of is None
+            and padding_side is None
+            and not (is_split_into_words or return_token_type_ids or return_overflowing_tokens)
+            and not (return_special_tokens_mask or return_offsets_mapping or return_length)
+            and not (stride or tokenizer_kwargs or kwargs)
             and (plan := self._simple_plan) is not None
         ):
             # The call that everybody makes: reading 20 options would take longer than encoding a sentence.
-            ids = plan.engine.ids(text, plan.split_special)
+            try:
+                ids = plan.engine.ids(text, plan.split_special)
+            except TokenizerError:
+                refuse_surrogates(text, None)
+                raise
             if len(ids) > self.model_max_length and verbose:
                 self._warn_of_length(len(ids))
             return BatchEncoding.of_one(ids, plan, text)
@@ -170,6 +179,10 @@ class CallSurface(VocabularySurface):
             return_length=return_length,
             verbose=verbose,
         )
+        if tokenizer_kwargs is not None and not isinstance(tokenizer_kwargs, Mapping):
+            raise TypeError(
+                f"tokenizer_kwargs is a dict of arguments or None, not {type(tokenizer_kwargs).__name__}"
+            )
         more = {**kwargs, **(tokenizer_kwargs or {})}
         max_target_length = more.pop("max_target_length", None)
         options = with_options(options, more)
@@ -179,8 +192,10 @@ class CallSurface(VocabularySurface):
         if text_target is None:
             return encoded  # type: ignore[return-value]
         if max_target_length is not None:
-            options = replace(options, max_length=max_target_length)
-        targets = self._encode_all(text_target, text_pair_target, options)
+            options = replace(options, max_length=whole_number(max_target_length, "max_target_length"))
+        targets = self._encode_all(
+            text_target, text_pair_target, options, ("text_target", "text_pair_target")
+        )
         if encoded is None:
             return targets
         encoded["labels"] = targets["input_ids"]
@@ -216,10 +231,17 @@ class CallSurface(VocabularySurface):
             and text_pair is None
             and max_length is None
             and return_tensors is None
-            and not (padding or truncation or stride or padding_side or kwargs)
+            and padding is False
+            and (truncation is None or truncation is False)
+            and padding_side is None
+            and not (stride or kwargs)
             and (plan := self._simple_plan) is not None
         ):
-            ids = plan.engine.ids(text, plan.split_special)
+            try:
+                ids = plan.engine.ids(text, plan.split_special)
+            except TokenizerError:
+                refuse_surrogates(text, None)
+                raise
             if len(ids) > self.model_max_length:
                 self._warn_of_length(len(ids))
             return ids
@@ -256,7 +278,7 @@ class CallSurface(VocabularySurface):
         options = with_options(_DEFAULTS, kwargs)
         if not isinstance(batch_text_or_text_pairs, (list, tuple)):
             raise TypeError(f"a batch is a list or tuple, not {type(batch_text_or_text_pairs).__name__}")
-        return self._encode_all(batch_text_or_text_pairs, None, options)
+        return self._encode_all(batch_text_or_text_pairs, None, options, ("batch_text_or_text_pairs", ""))
 
     def tokenize(
         self, text: Any, pair: Any = None, add_special_tokens: bool = False, **kwargs: Any
@@ -281,7 +303,7 @@ class CallSurface(VocabularySurface):
         if isinstance(text, (list, tuple)) and not options.is_split_into_words:
             raise TypeError("tokenize takes one text: for words pass is_split_into_words=True")
         options = replace(options, return_tensors=None, return_overflowing_tokens=False)
-        return self._names.names(self._encode_all(text, pair, options)["input_ids"])
+        return self._names.names(self._encode_all(text, pair, options, ("text", "pair"))["input_ids"])
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """How many special tokens the template puts around a text, or around a pair."""
@@ -315,14 +337,18 @@ class CallSurface(VocabularySurface):
             names=self._names,
             template=self._template,
             special=options.add_special_tokens,
-            split_special=self.split_special_tokens if split is None else bool(split),
+            split_special=self.split_special_tokens if split is None else flag(split, "split_special_tokens"),
             truncation=truncation,
             padding=padding,
             overflow=options.return_overflowing_tokens,
             trimming=self._trimming,
         )
 
-    def _encode_all(self, text: Any, text_pair: Any, options: CallOptions) -> BatchEncoding:
+    def _encode_all(
+        self, text: Any, text_pair: Any, options: CallOptions, names: tuple[str, str] = TEXTS
+    ) -> BatchEncoding:
+        for name in _FLAGS:
+            flag(getattr(options, name), name)
         pads, cuts, max_length = resolve(
             options.padding,
             options.truncation,
@@ -331,13 +357,21 @@ class CallSurface(VocabularySurface):
             options.pad_to_multiple_of,
             verbose=options.verbose,
         )
-        examples, many = read_inputs(text, text_pair, split_into_words=options.is_split_into_words)
+        examples, many = read_inputs(
+            text, text_pair, split_into_words=options.is_split_into_words, names=names
+        )
         plan = self._plan(
             options,
             self._truncation(cuts, max_length, options.stride),
             self._padding(pads, max_length, options.pad_to_multiple_of, options.padding_side),
         )
-        rows = Rows(plan, examples, traced=options.return_offsets_mapping)
+        try:
+            rows = Rows(plan, examples, traced=options.return_offsets_mapping)
+        except TokenizerError:
+            refuse_surrogates(
+                text, text_pair, names
+            )  # The engines know the text, not where the caller has it.
+            raise
         if options.verbose and max_length is None:
             self._warn_of_length(max(map(len, rows.input_ids), default=0))
         data = self._features(rows, options)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
+from .._core import TokenizerError
+from .arguments import described, flag, id_list, is_number, not_ids, plain, require_text, shown, token_list
 from .base_vocabulary import bytes_of
 from .vocabulary_surface import VocabularySurface
 
@@ -46,7 +48,8 @@ class DecodingSurface(VocabularySurface):
         Raises:
             UnknownTokenError: an id that no token has (transformers leaves it out).
             UnicodeDecodeError: the bytes are no UTF-8, and `tokenizer.errors` is "strict".
-            TypeError: something is not a whole number.
+            TypeError: something is not a whole number, or the ids come without an order (a set).
+            TokenizerError: a mapping without `input_ids`.
 
         An added token decodes to its text. (transformers takes characters like é in it for bytes.)
 
@@ -59,10 +62,10 @@ class DecodingSurface(VocabularySurface):
             ['Hello', ' world']
         """
         _warn_of_unknown(kwargs, {"spaces_between_special_tokens", "use_source_tokenizer"})
-        ids = _listed(token_ids)
-        if ids and isinstance(ids[0], list):
-            return [self._decode(row, skip_special_tokens, clean_up_tokenization_spaces) for row in ids]
-        return self._decode(ids, skip_special_tokens, clean_up_tokenization_spaces)
+        texts, many = self._decode_all(
+            token_ids, "token_ids", skip_special_tokens, clean_up_tokenization_spaces
+        )
+        return texts if many else texts[0]
 
     def batch_decode(
         self,
@@ -80,10 +83,10 @@ class DecodingSurface(VocabularySurface):
             >>> GPT2TokenizerFast.from_pretrained("gpt2").batch_decode([[15496], [995]])
             ['Hello', ' world']
         """
-        if isinstance(sequences, (list, tuple)) and not sequences:
+        _warn_of_unknown(kwargs, {"spaces_between_special_tokens", "use_source_tokenizer"})
+        if hasattr(sequences, "__len__") and not isinstance(sequences, Mapping) and not len(sequences):
             return []
-        texts = self.decode(sequences, skip_special_tokens, clean_up_tokenization_spaces, **kwargs)
-        return [texts] if isinstance(texts, str) else texts
+        return self._decode_all(sequences, "sequences", skip_special_tokens, clean_up_tokenization_spaces)[0]
 
     def convert_tokens_to_string(self, tokens: Iterable[str]) -> str:
         """The text that tokens spell.
@@ -93,15 +96,15 @@ class DecodingSurface(VocabularySurface):
 
         Raises:
             TypeError: `tokens` is one string, or holds something else.
+            TokenizerError: a token holds half a surrogate pair.
 
         Example:
             >>> from gpt2tok import GPT2TokenizerFast
             >>> GPT2TokenizerFast.from_pretrained("gpt2").convert_tokens_to_string(["Hello", "Ġworld"])
             'Hello world'
         """
-        if isinstance(tokens, str):
-            raise TypeError("tokens come as a list of str, not one str: put it in a list")
-        return self._text(b"".join(self._spelt(token) for token in tokens))
+        spelt = [self._spelt(token, i) for i, token in enumerate(token_list(tokens, "tokens"))]
+        return self._text(b"".join(spelt))
 
     def clean_up_tokenization(self, text: str) -> str:
         """`text` without the spaces before punctuation and English contractions.
@@ -111,58 +114,82 @@ class DecodingSurface(VocabularySurface):
             >>> GPT2TokenizerFast.from_pretrained("gpt2").clean_up_tokenization("It 's me .")
             "It's me."
         """
+        if not isinstance(text, str):
+            raise TypeError(f"text is {described(text)}, not a str")
         for spaced in (" .", " ?", " !", " ,", " ' ", " n't", " 'm", " 's", " 've", " 're"):
             text = text.replace(spaced, spaced.strip())
         return text
 
-    def _decode(self, ids: list[Any], skip_special_tokens: bool, clean_up: bool | None) -> str:
-        if skip_special_tokens:
-            special = {token_id for token_id, token in self._added if token.special}
-            ids = [token_id for token_id in ids if token_id not in special]
-        text = self._text(self._engine.bytes_of(ids))
+    def _decode_all(self, given: Any, name: str, skip: bool, clean_up: bool | None) -> tuple[list[str], bool]:
+        """The texts of one sequence of ids or of several, and whether there were several."""
+        skip = flag(skip, "skip_special_tokens")
         if clean_up is None:
             clean_up = (
                 self.clean_up_tokenization_spaces
                 and self.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output
             )
-        return self.clean_up_tokenization(text) if clean_up else text
+        clean_up = flag(clean_up, "clean_up_tokenization_spaces")
+        rows, many, name = _rows(given, name)
+        texts = [self._decode(row, f"{name}[{i}]" if many else name, skip) for i, row in enumerate(rows)]
+        return [self.clean_up_tokenization(text) for text in texts] if clean_up else texts, many
+
+    def _decode(self, ids: list[Any], name: str, skip: bool) -> str:
+        kept = ids
+        if skip:
+            special = {token_id for token_id, token in self._added if token.special}
+            try:
+                kept = [token_id for token_id in ids if token_id not in special]
+            except TypeError:  # Something that cannot even be looked up.
+                kept = id_list(ids, name)
+            # The engines look at what is kept; 50256.0 would be left out as if it were an id.
+            if len(kept) < len(ids) and not all(is_number(i) for i in ids if i in special):
+                id_list(ids, name)
+        try:
+            data = self._engine.bytes_of(kept)
+        except (TypeError, ValueError):
+            # The engines know neither the argument nor the place before special tokens were left out.
+            self._names.names(id_list(ids, name), f" of {name}")
+            raise
+        return self._text(data)
 
     def _text(self, data: bytes) -> str:
         return data.decode("utf-8", self.errors)
 
-    def _spelt(self, token: str) -> bytes:
-        if not isinstance(token, str):
-            raise TypeError(f"tokens are str, not {type(token).__name__}")
+    def _spelt(self, token: str, place: int) -> bytes:
+        require_text(token, f"tokens[{place}]")
         if token in self._added and not self._base.spells_bytes(token):
             return token.encode()
         return bytes_of(token)
 
 
-def _listed(ids: Any) -> list[Any]:
-    """Ids as a list of int, or a list of such lists."""
-    if isinstance(ids, Mapping):
-        ids = ids["input_ids"]
-    ids = _plain(ids)
+def _rows(given: Any, name: str) -> tuple[list[list[Any]], bool, str]:
+    """The sequences of ids, whether there were several, and what to call them.
+
+    Ids are not looked at one by one: the engines do, and most of them are right.
+    """
+    if isinstance(given, Mapping):
+        if "input_ids" not in given:
+            found = ", ".join(map(shown, given)) or "nothing"
+            raise TokenizerError(f"{name} is a mapping with {found}, but 'input_ids' are what can be decoded")
+        given, name = given["input_ids"], f"{name}['input_ids']"
+    ids = plain(given)
+    if is_number(ids):
+        return [[operator.index(ids)]], False, name
     if not isinstance(ids, (list, tuple)):
-        if isinstance(ids, (str, bytes)):
-            raise TypeError(f"ids are whole numbers, not {type(ids).__name__}: see convert_tokens_to_string")
-        try:
-            return [operator.index(ids)]
-        except TypeError:
-            ids = list(ids)
-    if not ids or type(ids[0]) is int:
-        return list(ids)
-    rows = [_plain(row) for row in ids]
-    return [list(row) if isinstance(row, (list, tuple)) else operator.index(row) for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    """An array or tensor as lists; anything else as it is."""
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if hasattr(value, "numpy"):  # TensorFlow
-        return value.numpy().tolist()
-    return value
+        if isinstance(ids, (str, bytes, bytearray, Set)) or not isinstance(ids, Iterable):
+            raise not_ids(given, name)
+        ids = list(ids)
+    if not ids or ids[0].__class__ is int:
+        return [list(ids)], False, name
+    rows = [plain(row) for row in ids]
+    if not isinstance(rows[0], (list, tuple)):
+        return [id_list(rows, name)], False, name
+    for i, row in enumerate(rows):
+        if not isinstance(row, (list, tuple)):
+            raise TypeError(
+                f"{name}[{i}] is {described(row)}, but {name}[0] is a list of ids: pass ids, or lists of ids, not both"
+            )
+    return [list(row) for row in rows], True, name
 
 
 def _warn_of_unknown(arguments: Mapping[str, Any], known: set[str]) -> None:

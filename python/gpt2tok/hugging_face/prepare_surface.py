@@ -6,22 +6,34 @@ their pieces. Refuses text (`call_surface.py`).
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .._core import TokenizerError
+from .arguments import (
+    described,
+    flag,
+    id_list,
+    index_of,
+    not_ids,
+    shown,
+    side,
+    whole_number,
+)
 from .batch_encoding import BatchEncoding
 from .call_surface import CallSurface
 from .padding import pad_features
-from .strategies import resolve, side, whole_number
+from .strategies import resolve
 from .template import fill
 from .tensors import kind_of
 from .truncation import TruncationStrategy, truncate_sequences
 
 
 class PrepareSurface(CallSurface):
-    """The methods on ids. Abstract."""
+    """The methods on ids. Abstract.
+
+    Ids are lists, tuples, arrays or tensors of whole numbers; anything else is a TypeError.
+    """
 
     def pad(  # noqa: PLR0917 - transformers' order
         self,
@@ -53,7 +65,7 @@ class PrepareSurface(CallSurface):
 
         Raises:
             TokenizerError: no `input_ids`, features that differ in length, no `pad_token`, a wrong option.
-            TypeError: what was passed is neither a mapping nor a list of them.
+            TypeError: what was passed is neither a mapping nor a list of them, or its ids are no ids.
 
         Example:
             >>> from gpt2tok import GPT2TokenizerFast
@@ -62,15 +74,17 @@ class PrepareSurface(CallSurface):
             {'input_ids': [[1, 2], [3, 50256]], 'attention_mask': [[1, 1], [1, 0]]}
         """
         features = _gathered(encoded_inputs)
-        main = self.model_input_names[0]
+        main = self.model_input_names[0] if self.model_input_names else "input_ids"
         if main not in features:
             raise TokenizerError(
-                f"the inputs have no {main!r}, only {', '.join(map(repr, features)) or 'nothing'}"
+                f"encoded_inputs has no {main!r}, only {', '.join(map(repr, features)) or 'nothing'}: add it"
             )
         kinds = {kind_of(value) for value in features.values()} - {None}
         if return_tensors is None and kinds:
             return_tensors = kinds.pop()
         features = {name: _as_lists(value) for name, value in features.items()}
+        if not isinstance(features[main], list):
+            raise not_ids(features[main], main)
         if not features[main]:
             if return_attention_mask:
                 features["attention_mask"] = []
@@ -81,8 +95,12 @@ class PrepareSurface(CallSurface):
         )
         if return_attention_mask is None:
             return_attention_mask = "attention_mask" in self.model_input_names
+        return_attention_mask = flag(return_attention_mask, "return_attention_mask")
         one = not isinstance(features[main][0], list)
         examples = [features] if one else _examples(features, main)
+        for i, example in enumerate(examples):
+            example[main] = id_list(example[main], main if one else f"{main}[{i}]")
+            _require_lists(example, main if one else f"{main}[{i}]")
         how = self._padding(pads, max_length, pad_to_multiple_of, padding_side)
         padded = []
         if how is None:
@@ -130,6 +148,7 @@ class PrepareSurface(CallSurface):
         The other arguments are those of `tokenizer(...)`.
 
         Raises:
+            TypeError: `ids` or `pair_ids` are no ids.
             TokenizerError: overflow of a pair cut by "longest_first" (it would belong to two sequences), or
                 as for `tokenizer(...)`; `return_offsets_mapping`, since ids have no text.
 
@@ -139,6 +158,8 @@ class PrepareSurface(CallSurface):
             >>> tokenizer.prepare_for_model([1, 2, 3], truncation=True, max_length=2)
             {'input_ids': [1, 2], 'attention_mask': [1, 1]}
         """
+        ids = id_list(ids, "ids")
+        pair_ids = None if pair_ids is None else id_list(pair_ids, "pair_ids")
         if return_offsets_mapping:
             raise TokenizerError(
                 "ids have no text to point into: call tokenizer(text, return_offsets_mapping=True)"
@@ -215,6 +236,7 @@ class PrepareSurface(CallSurface):
             Both sequences and what was dropped (nothing for a pair cut by "longest_first").
 
         Raises:
+            TypeError: `ids` or `pair_ids` are no ids.
             TokenizerError: there are not that many to drop (transformers returns too long an input).
 
         Example:
@@ -228,10 +250,12 @@ class PrepareSurface(CallSurface):
         except ValueError:
             known = ", ".join(repr(known.value) for known in TruncationStrategy)
             raise TokenizerError(
-                f"truncation_strategy is one of {known}, not {truncation_strategy!r}"
+                f"truncation_strategy is one of {known}, not {shown(truncation_strategy)}"
             ) from None
+        ids = id_list(ids, "ids")
+        pair_ids = None if pair_ids is None else id_list(pair_ids, "pair_ids")
         stride = whole_number(stride, "stride") or 0
-        excess = operator.index(num_tokens_to_remove)
+        excess = index_of(num_tokens_to_remove, "num_tokens_to_remove")
         return truncate_sequences(
             ids, pair_ids, excess, strategy, stride, side(self.truncation_side, "truncation_side")
         )
@@ -248,7 +272,7 @@ class PrepareSurface(CallSurface):
             [50256, 1, 2, 50256, 3]
         """
         parts = self._template.parts(pair=token_ids_1 is not None, special=True)
-        return fill(parts, (list(token_ids_0), list(token_ids_1 or ())), lambda part: list(part.ids))
+        return fill(parts, _id_lists(token_ids_0, token_ids_1), lambda part: list(part.ids))
 
     def create_token_type_ids_from_sequences(
         self, token_ids_0: list[int], token_ids_1: list[int] | None = None
@@ -260,7 +284,7 @@ class PrepareSurface(CallSurface):
             >>> GPT2TokenizerFast.from_pretrained("gpt2").create_token_type_ids_from_sequences([1, 2], [3])
             [0, 0, 1]
         """
-        lengths = (len(token_ids_0), len(token_ids_1 or ()))
+        lengths = tuple(map(len, _id_lists(token_ids_0, token_ids_1)))
         return [
             part.type_id
             for part in self._template.parts(pair=token_ids_1 is not None, special=True)
@@ -296,9 +320,10 @@ class PrepareSurface(CallSurface):
                     "ids that have their special tokens are one sequence: leave token_ids_1 out"
                 )
             special = set(self.all_special_ids)
-            return [int(operator.index(token_id) in special) for token_id in token_ids_0]
+            return [int(token_id in special) for token_id in id_list(token_ids_0, "token_ids_0")]
         parts = self._template.parts(pair=token_ids_1 is not None, special=True)
-        zeros = ([0] * len(token_ids_0), [0] * len(token_ids_1 or ()))
+        first, second = _id_lists(token_ids_0, token_ids_1)
+        zeros = ([0] * len(first), [0] * len(second))
         return fill(parts, zeros, lambda part: [1] * len(part.ids))
 
 
@@ -306,17 +331,41 @@ def _gathered(inputs: Any) -> dict[str, Any]:
     """What was passed, as one dict of features."""
     if isinstance(inputs, Mapping):
         return dict(inputs)
-    if not isinstance(inputs, (list, tuple)) or not all(isinstance(example, Mapping) for example in inputs):
-        raise TypeError("pad takes a dict of features, or a list of such dicts")
+    if isinstance(inputs, (list, tuple)):
+        for i, example in enumerate(inputs):
+            if not isinstance(example, Mapping):
+                raise TypeError(f"encoded_inputs[{i}] is {described(example)}, not a dict of features")
+    else:
+        raise TypeError(
+            f"encoded_inputs is {described(inputs)}, but pad takes a dict of features, or a list of such dicts"
+        )
     if not inputs:
         raise TokenizerError("there is no example to pad: the list is empty")
     names = list(inputs[0])
     for i, example in enumerate(inputs):
         if set(example) != set(names):
             raise TokenizerError(
-                f"example {i} has the features {sorted(example)}, the first one {sorted(names)}"
+                f"encoded_inputs[{i}] has the features {_listed(example)}, the first one {_listed(names)}: give each"
+                " example the same"
             )
     return {name: [example[name] for example in inputs] for name in names}
+
+
+def _listed(names: Iterable[object]) -> str:
+    return ", ".join(sorted(map(repr, names))) or "none"
+
+
+def _id_lists(first: Any, second: Any) -> tuple[list[int], list[int]]:
+    return id_list(first, "token_ids_0"), [] if second is None else id_list(second, "token_ids_1")
+
+
+def _require_lists(example: Mapping[str, Any], place: str) -> None:
+    """The features that padding lengthens are lists."""
+    for name in ("attention_mask", "token_type_ids", "special_tokens_mask"):
+        if name in example and not isinstance(example[name], list):
+            raise TypeError(
+                f"{name} is {described(example[name])}, not a list with one value for each of {place}"
+            )
 
 
 def _examples(features: dict[str, Any], main: str) -> list[dict[str, Any]]:

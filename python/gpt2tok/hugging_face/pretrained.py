@@ -11,14 +11,27 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .._core import TokenizerError, VocabError
-from ..files import write_files_atomically
+from .._core import TokenizerError
+from ..files import new_directory, write_files_atomically
 from ..formats import merges_txt_bytes, tokenizer_json_bytes, vocab_json_bytes
 from .added_tokens import AddedToken
+from .arguments import flag, path_of, shown
 from .hub import fetch
 from .offsets import Trimming
+from .pretrained_files import (
+    ADDED,
+    CONFIG,
+    FILES,
+    MERGES,
+    SPECIAL_MAP,
+    TOKENIZER,
+    VOCAB,
+    arguments_of,
+    is_loadable,
+    refuse_files,
+)
 from .special_tokens import NAMES
-from .tokenizer_json import read_json, template_json
+from .tokenizer_json import template_json
 from .vocabulary_surface import VocabularySurface
 
 P = TypeVar("P", bound="PretrainedSurface")
@@ -37,32 +50,6 @@ GPT2_NAMES = frozenset(
     ]
 )
 GPT2_MAX_LENGTH = 1024
-
-VOCAB, MERGES, TOKENIZER = "vocab.json", "merges.txt", "tokenizer.json"
-CONFIG, SPECIAL_MAP, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
-FILES = (CONFIG, TOKENIZER, VOCAB, MERGES, SPECIAL_MAP, ADDED)
-
-# Settings of a tokenizer_config.json that the constructor takes; the rest is kept and written back.
-_SETTINGS = frozenset(
-    [
-        "errors",
-        "add_prefix_space",
-        "model_max_length",
-        "max_len",
-        "padding_side",
-        "truncation_side",
-        "model_input_names",
-        "pad_token_type_id",
-        "split_special_tokens",
-        "clean_up_tokenization_spaces",
-        "verbose",
-        "extra_special_tokens",
-        "additional_special_tokens",
-        "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output",
-        "model_specific_special_tokens",
-        "added_tokens_decoder",
-    ]
-)
 
 
 class PretrainedSurface(VocabularySurface):
@@ -117,7 +104,8 @@ class PretrainedSurface(VocabularySurface):
             >>> GPT2TokenizerFast.from_pretrained("gpt2").model_max_length
             1024
         """
-        name = os.fspath(pretrained_model_name_or_path)
+        name = path_of(pretrained_model_name_or_path, "pretrained_model_name_or_path")
+        subfolder = None if subfolder is None else path_of(subfolder, "subfolder")
         for idle in (
             "proxies",
             "resume_download",
@@ -132,7 +120,7 @@ class PretrainedSurface(VocabularySurface):
         paths = {file: str(place / file) for file in FILES if name and (place / file).is_file()}
         if Path(name).is_file():
             paths = {TOKENIZER: name}
-        elif not _is_loadable(paths):
+        elif not is_loadable(paths):
             if name in GPT2_NAMES:
                 kwargs.setdefault("model_max_length", GPT2_MAX_LENGTH)
                 return cls(**kwargs)
@@ -150,12 +138,16 @@ class PretrainedSurface(VocabularySurface):
                 token=token,
                 revision=revision,
             )
-            if not _is_loadable(paths):
+            if not is_loadable(paths):
                 raise FileNotFoundError(
                     f"{name!r} has {', '.join(paths)}, but a tokenizer needs {TOKENIZER}, or {VOCAB} and {MERGES}"
                 )
-        arguments, extras = _arguments(paths)
-        tokenizer = cls(**{**arguments, **kwargs})
+        arguments, extras = arguments_of(paths, kwargs)
+        try:
+            tokenizer = cls(**{**arguments, **kwargs})
+        except (TokenizerError, TypeError):
+            refuse_files(cls, paths, arguments)
+            raise  # The files alone load, so it is the caller's argument.
         tokenizer._extras = {**extras, **tokenizer._extras}
         return tokenizer
 
@@ -169,7 +161,8 @@ class PretrainedSurface(VocabularySurface):
     ) -> tuple[str, ...]:
         """Saves the whole tokenizer, so that this package and transformers 4 and 5 load it again.
 
-        All files appear or none does.
+        All files appear, or the directory stays as it was; one that was made for them goes again. Only a crash
+        between two renames (power, `kill -9`) can leave new files beside old ones, each of them whole.
 
         Args:
             save_directory: made if it is not there.
@@ -184,6 +177,8 @@ class PretrainedSurface(VocabularySurface):
         Raises:
             OSError: they cannot be written, or `legacy_format=True` and a `tokenizer.json` is there, which
                 would be loaded instead of what is saved.
+            TokenizerError: a `filename_prefix` that holds a directory, or a setting that JSON cannot say.
+            TypeError: an argument is of the wrong type.
             NotImplementedError: `push_to_hub=True`.
 
         Example:
@@ -191,9 +186,12 @@ class PretrainedSurface(VocabularySurface):
             >>> from gpt2tok import GPT2TokenizerFast
             >>> with tempfile.TemporaryDirectory() as folder:
             ...     _ = GPT2TokenizerFast.from_pretrained("gpt2", pad_token="<pad>").save_pretrained(folder)
-            ...     GPT2TokenizerFast.from_pretrained(folder).pad_token_id 50257
+            ...     GPT2TokenizerFast.from_pretrained(folder).pad_token_id
+            50257
         """
-        if push_to_hub:
+        save_directory = path_of(save_directory, "save_directory")
+        legacy_format = None if legacy_format is None else flag(legacy_format, "legacy_format")
+        if flag(push_to_hub, "push_to_hub"):
             raise NotImplementedError(
                 "saving does not upload: save to a directory, then use huggingface_hub.upload_folder"
             )
@@ -225,7 +223,9 @@ class PretrainedSurface(VocabularySurface):
             Both paths.
 
         Raises:
-            OSError: they cannot be written.
+            OSError: they cannot be written; then neither of them is changed.
+            TokenizerError: a `filename_prefix` that holds a directory.
+            TypeError: an argument is of the wrong type.
 
         Example:
             >>> import os, tempfile
@@ -306,88 +306,8 @@ class PretrainedSurface(VocabularySurface):
         return json.dumps(content, ensure_ascii=False, indent=2).encode()
 
 
-def _arguments(paths: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the files say, as arguments of the constructor, and the settings that it does not know."""
-    config = _read_object(paths, CONFIG)
-    arguments: dict[str, Any] = {}
-    if TOKENIZER in paths:
-        arguments["tokenizer_file"] = paths[TOKENIZER]
-        # Its template says which tokens are put in.
-        config.pop("add_bos_token", None)
-        config.pop("add_eos_token", None)
-    else:
-        arguments["vocab"], arguments["merges"] = paths[VOCAB], paths[MERGES]
-        for name in ("add_bos_token", "add_eos_token"):
-            if name in config:
-                arguments[name] = bool(config.pop(name))
-    if "added_tokens_decoder" not in config:
-        # As transformers 3 and early 4 saved it: the tokens' flags and ids in files of their own.
-        config.update(_read_object(paths, SPECIAL_MAP))
-    extras: dict[str, Any] = {}
-    for name, value in config.items():
-        if name in _SETTINGS:
-            arguments[name] = _with_tokens(value) if name.endswith("special_tokens") else value
-        elif name.endswith("_token") and (value is None or isinstance(value, (str, dict))):
-            arguments[name] = _with_tokens(value)
-        elif name not in (
-            "tokenizer_class",
-            "init_inputs",
-            "name_or_path",
-            "backend",
-            "special_tokens_map_file",
-        ):
-            extras[name] = value
-    if "added_tokens_decoder" not in config:
-        arguments["added_tokens_decoder"] = _added_json(paths, arguments)
-    return arguments, extras
-
-
-def _added_json(paths: dict[str, str], arguments: dict[str, Any]) -> dict[int, AddedToken]:
-    """The tokens of an added_tokens.json, which holds their ids alone; those with a part are special."""
-    parts = [value for name, value in arguments.items() if name.endswith("_token")]
-    extra = [
-        *(arguments.get("additional_special_tokens") or ()),
-        *(arguments.get("extra_special_tokens") or ()),
-    ]
-    special = {str(token) for token in (*parts, *extra)}
-    added: dict[int, AddedToken] = {}
-    for content, token_id in _read_object(paths, ADDED).items():
-        if type(token_id) is not int:
-            raise VocabError(f"{paths[ADDED]}: the id of {content!r} is {token_id!r}, not a whole number")
-        given = next(
-            (token for token in (*parts, *extra) if isinstance(token, AddedToken) and str(token) == content),
-            None,
-        )
-        added[token_id] = given or AddedToken(content, special=content in special)
-    return added
-
-
-def _with_tokens(value: Any) -> Any:
-    """AddedTokens for the objects that stand for them."""
-    if isinstance(value, dict) and "content" in value:
-        return AddedToken.from_dict(value, special=True)
-    if isinstance(value, list):
-        return [_with_tokens(item) for item in value]
-    if isinstance(value, dict):
-        return {name: _with_tokens(item) for name, item in value.items()}
-    return value
-
-
 def _flags(token: AddedToken) -> dict[str, Any]:
     return dict(sorted(token.as_dict().items()))
-
-
-def _read_object(paths: dict[str, str], name: str) -> dict[str, Any]:
-    if name not in paths:
-        return {}
-    content = read_json(paths[name])
-    if not isinstance(content, dict):
-        raise VocabError(f"{paths[name]} holds {type(content).__name__}, not a JSON object")
-    return content
-
-
-def _is_loadable(paths: dict[str, str]) -> bool:
-    return TOKENIZER in paths or (VOCAB in paths and MERGES in paths)
 
 
 def _looks_like_a_path(name: str) -> bool:
@@ -405,18 +325,35 @@ def _path(directory: AnyPath, prefix: str | None, name: str) -> Path:
 
 
 def _save(directory: AnyPath, prefix: str | None, files: dict[str, bytes]) -> tuple[str, ...]:
+    directory = path_of(directory, "save_directory")
+    prefix = None if prefix is None else path_of(prefix, "filename_prefix")
     if prefix and Path(prefix).name != prefix:
         raise TokenizerError(
             f"filename_prefix {prefix!r} holds a directory: it only begins file names; put the directory in the first"
             " argument"
         )
-    Path(directory).mkdir(parents=True, exist_ok=True)
     paths = {name: _path(directory, prefix, name) for name in files}
-    write_files_atomically(directory, {paths[name].name: data for name, data in files.items()})
+    with new_directory(directory):
+        write_files_atomically(directory, {paths[name].name: data for name, data in files.items()})
     return tuple(map(str, paths.values()))
 
 
-def _json_bytes(content: Any) -> bytes:
-    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode(
-        "utf-8", "surrogatepass"
-    )
+def _json_bytes(content: dict[str, Any]) -> bytes:
+    try:
+        written = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    except (TypeError, ValueError) as error:
+        for name, value in content.items():
+            try:
+                json.dumps({name: value}, sort_keys=True)
+            except (TypeError, ValueError):  # noqa: PERF203 - on the way to an error
+                raise TokenizerError(
+                    f"the setting {shown(name)} is {shown(value)}, which JSON cannot say: leave it out, or give it as"
+                    " text, numbers, lists and dicts"
+                ) from error
+        raise TokenizerError(
+            f"the settings cannot be written as JSON ({error}): name each by a str"
+        ) from error
+    try:
+        return written.encode()
+    except UnicodeEncodeError:  # Half a surrogate pair in a setting: JSON can say it in ASCII.
+        return (json.dumps(content, indent=2, sort_keys=True) + "\n").encode()

@@ -22,7 +22,9 @@ from .token_names import TokenNames
 from .truncation import Truncation, Window, combine, windows_of
 
 T = TypeVar("T")
-Trace = tuple[list[int], list[Offsets], list[int]]  # ids, offsets, word numbers
+Trace = tuple[
+    list[int], list[Offsets], list[int]
+]  # ids, offsets, pretoken numbers (or those of words passed)
 _NO_TRACE: Trace = ([], [], [])
 
 
@@ -271,7 +273,7 @@ class Rows:
         def tokens_of(trace: Trace, window: Window | None) -> list[str]:
             return [] if window is None else names.names(trace[0][slice(*window)])
 
-        words: tuple[list[int | None], list[int | None]] = ([*one[2]], [*two[2]])
+        numbers: tuple[list[int | None], list[int | None]] = ([*one[2]], [*two[2]])
         sequences = self._of_parts(row, 0, 1, None)
         padding = self._plan.padding
         return SequenceEncoding(
@@ -288,7 +290,9 @@ class Rows:
                 "" if padding is None else padding.token,
             ),
             offsets=self._offsets(row),
-            word_ids=self._padded(fill(parts, _cut(row, *words), lambda part: [None] * len(part.ids)), None),
+            word_ids=self._padded(
+                fill(parts, _cut(row, *numbers), lambda part: [None] * len(part.ids)), None
+            ),
             sequence_ids=self._padded(sequences, None),
             special_tokens_mask=self._special_mask(row),
             attention_mask=self._padded([1] * self._length(row), 0),

@@ -1,13 +1,19 @@
 """What is known of one encoded row: its tokens, where they came from, and back?
 
-Owns one row's details and the look-ups between characters, words, tokens and sequences, as
+Owns one row's details and the look-ups between characters, pretokens, tokens and sequences, as
 `tokenizers.Encoding` offers them. Refuses batches (`batch_encoding.py`).
+
+Hugging Face's names say "word" for a pretoken (`word_ids`, `token_to_word`). With `is_split_into_words` it is the
+caller's word, whatever pretokens it has.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from .._core import TokenizerError
+from .arguments import index_of
 
 
 class CharSpan(NamedTuple):
@@ -27,6 +33,8 @@ class TokenSpan(NamedTuple):
 @dataclass(frozen=True, repr=False)
 class SequenceEncoding:
     """One row of a `BatchEncoding`: what `batch[0]` gives. All lists have one value for each token.
+
+    Look-ups raise TypeError for what is no whole number, and TokenizerError for a sequence that is neither 0 nor 1.
 
     Args:
         ids: token ids.
@@ -68,13 +76,15 @@ class SequenceEncoding:
 
     def char_to_token(self, char_pos: int, sequence_index: int = 0) -> int | None:
         """The first token that touches a character, or None."""
+        char_pos = index_of(char_pos, "char_index")
+        sequence_index = _sequence(sequence_index)
         for token, (sequence, (start, end)) in enumerate(zip(self.sequence_ids, self.offsets, strict=True)):
             if sequence == sequence_index and start <= char_pos < end:
                 return token
         return None
 
     def char_to_word(self, char_pos: int, sequence_index: int = 0) -> int | None:
-        """The word that a character belongs to, or None."""
+        """The number of the pretoken (or word passed) that a character belongs to, or None."""
         token = self.char_to_token(char_pos, sequence_index)
         return None if token is None else self.word_ids[token]
 
@@ -84,14 +94,18 @@ class SequenceEncoding:
 
     def token_to_sequence(self, token_index: int) -> int | None:
         """The sequence that a token came from, or None for special and padding tokens and past the end."""
+        token_index = index_of(token_index, "token_index")
         return self.sequence_ids[token_index] if 0 <= token_index < len(self) else None
 
     def token_to_word(self, token_index: int) -> int | None:
-        """The word that a token came from, or None for special and padding tokens and past the end."""
+        """The number of a token's pretoken (or word passed); None for special and padding tokens and past the end."""
+        token_index = index_of(token_index, "token_index")
         return self.word_ids[token_index] if 0 <= token_index < len(self) else None
 
     def word_to_tokens(self, word_index: int, sequence_index: int = 0) -> TokenSpan | None:
-        """The tokens of a word, or None if the row has none of it."""
+        """The tokens of a pretoken (or word passed), or None if the row has none of it."""
+        word_index = index_of(word_index, "word_index")
+        sequence_index = _sequence(sequence_index)
         places = [
             token
             for token, (sequence, word) in enumerate(zip(self.sequence_ids, self.word_ids, strict=True))
@@ -100,8 +114,16 @@ class SequenceEncoding:
         return TokenSpan(places[0], places[-1] + 1) if places else None
 
     def word_to_chars(self, word_index: int, sequence_index: int = 0) -> CharSpan | None:
-        """The characters of a word, or None if the row has none of it."""
+        """The characters of a pretoken (or word passed), or None if the row has none of it."""
         span = self.word_to_tokens(word_index, sequence_index)
         if span is None:
             return None
         return CharSpan(self.offsets[span.start][0], self.offsets[span.end - 1][1])
+
+
+def _sequence(value: object) -> int:
+    """0 or 1."""
+    index = index_of(value, "sequence_index")
+    if index not in (0, 1):
+        raise TokenizerError(f"sequence_index={index}: it is 0, or 1 for the second sequence of a pair")
+    return index

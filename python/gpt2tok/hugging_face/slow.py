@@ -14,7 +14,8 @@ from typing import final
 
 from .._core import UnknownTokenError
 from .added_matching import AddedMatcher
-from .added_tokens import AddedVocabulary, require_text
+from .added_tokens import AddedVocabulary
+from .arguments import require_text, shown
 from .base_vocabulary import BaseVocabulary, bytes_of
 from .engine import Engine, Offsets
 from .slow_bpe import SlowBPE
@@ -55,7 +56,7 @@ class SlowEngine(Engine):
 
     def ids_of_all(self, texts: Sequence[str], split_special: bool) -> list[list[int]]:
         for i, text in enumerate(texts):
-            require_text(text, f"texts[{i}]")
+            require_text(text, f"text[{i}]")
         return [self.ids(text, split_special) for text in texts]
 
     def trace(self, text: str, split_special: bool) -> tuple[list[int], list[Offsets], list[int]]:
@@ -93,8 +94,8 @@ class SlowEngine(Engine):
         token = self._base.id_to_token(token_id)
         if token is None:
             raise UnknownTokenError(
-                f"id {token_id} at position {place} is not in the vocabulary, whose ids are below"
-                f" {self._base.next_id}; were these ids made by another vocabulary?"
+                f"id {shown(token_id)} at position {place} is not in the vocabulary, whose ids are 0 to"
+                f" {self._base.next_id - 1}; were these ids made by another vocabulary?"
             )
         return bytes_of(token)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from .._core import SpecialTokenError
 from .added_tokens import AddedToken
+from .arguments import require_text, shown
 
 TokenLike = str | AddedToken
 
@@ -44,6 +45,7 @@ class SpecialTokens:
 
         Raises:
             TypeError: it is neither a string nor an AddedToken nor None.
+            TokenizerError: it holds half a surrogate pair.
         """
         self._named[name] = None if token is None else _token_like(token, name)
 
@@ -56,8 +58,10 @@ class SpecialTokens:
         if tokens is None:
             tokens = ()
         if not isinstance(tokens, (list, tuple)):
-            raise TypeError(f"extra_special_tokens is a list of tokens, not {type(tokens).__name__}")
-        self.extra = [_token_like(token, "extra_special_tokens") for token in tokens]
+            raise TypeError(
+                f"extra_special_tokens is a list of tokens, not {type(tokens).__name__}: pass [...]"
+            )
+        self.extra = [_token_like(token, f"extra_special_tokens[{i}]") for i, token in enumerate(tokens)]
 
     def set_map(self) -> dict[str, str]:
         """The parts that are given, by name."""
@@ -91,6 +95,10 @@ class SpecialTokens:
         for named in (own, extra):
             if isinstance(named, Mapping):
                 for name, value in named.items():
+                    if not isinstance(name, str):
+                        raise TypeError(
+                            f"extra_special_tokens has the key {shown(name)}, but its keys are names like 'image_token'"
+                        )
                     self.put(name, value)
         if not isinstance(extra, Mapping):
             self.put_extra(extra)
@@ -115,7 +123,7 @@ def checked_mapping(tokens: object, known: Iterable[str]) -> dict[str, Any]:
     for key in checked:
         if key not in allowed:
             raise SpecialTokenError(
-                f"{key!r} is no part that a special token plays: choose from {', '.join(allowed)}"
+                f"{shown(key)} is no part that a special token plays: choose from {', '.join(allowed)}"
             )
     return checked
 
@@ -161,8 +169,6 @@ def _is_token(value: object) -> bool:
 
 def _token_like(value: object, name: str) -> TokenLike:
     if isinstance(value, str):
+        require_text(value, name)
         return value
-    try:
-        return AddedToken.of(value)
-    except TypeError:
-        raise TypeError(f"{name} is a str or an AddedToken, not {type(value).__name__}") from None
+    return AddedToken.of(value, name)

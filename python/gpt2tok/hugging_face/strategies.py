@@ -6,12 +6,12 @@ Owns the reading of those arguments, with transformers' rules and defaults. Refu
 
 from __future__ import annotations
 
-import operator
 import warnings
 from enum import Enum
 from typing import TypeVar
 
 from .._core import TokenizerError
+from .arguments import shown, whole_number
 from .padding import PaddingStrategy
 from .truncation import TruncationStrategy
 
@@ -74,35 +74,6 @@ def resolve(
     return pads, cuts, max_length
 
 
-def whole_number(value: object, name: str) -> int | None:
-    """A count given as an argument, or None.
-
-    Raises:
-        TypeError: it is no whole number.
-        TokenizerError: it is negative.
-    """
-    if value is None:
-        return None
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(f"{name} is a whole number or None, not {type(value).__name__}") from None
-    if number < 0:
-        raise TokenizerError(f"{name}={number} is negative: give 0 or more")
-    return number
-
-
-def side(value: object, name: str) -> str:
-    """ "left" or "right".
-
-    Raises:
-        TokenizerError: it is neither.
-    """
-    if value not in ("left", "right"):
-        raise TokenizerError(f"{name} is 'left' or 'right', not {value!r}")
-    return str(value)
-
-
 def _strategy(kind: type[E], value: object, name: str, if_true: E, if_false: E) -> E:
     if value is True:
         return if_true
@@ -112,4 +83,4 @@ def _strategy(kind: type[E], value: object, name: str, if_true: E, if_false: E) 
         return kind(value)
     except ValueError:
         known = ", ".join(repr(strategy.value) for strategy in kind)
-        raise TokenizerError(f"{name} is True, False or one of {known}, not {value!r}") from None
+        raise TokenizerError(f"{name} is True, False or one of {known}, not {shown(value)}") from None

@@ -6,21 +6,22 @@ itself: `slow.py` and `fast.py` add the algorithm, and nothing else.
 
 from __future__ import annotations
 
-import codecs
 import copy
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, TypeVar
 
-from .._core import SpecialTokenError, TokenizerError, VocabError
+from .._core import SpecialTokenError, VocabError
 from .added_tokens import AddedToken, AddedVocabulary
-from .base_vocabulary import END_OF_TEXT
+from .arguments import flag, is_number, path_of, shown
+from .base_vocabulary import END_OF_TEXT, BaseVocabulary
 from .decoding_surface import DecodingSurface
 from .prepare_surface import PrepareSurface
 from .pretrained import PretrainedSurface
+from .settings import CHECKS
 from .special_tokens import NAMES, SpecialTokens, TokenLike
-from .strategies import NO_LIMIT, side
 from .template import Template, framed
 from .tokenizer_json import TokenizerFile, parse_tokenizer_json, read_tokenizer_json
 from .vocabulary_files import read_vocabulary
@@ -128,8 +129,9 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
         **kwargs: Any,
     ) -> None:
         backend = kwargs.pop("tokenizer_object", None)
-        file = None if backend is None else parse_tokenizer_json(backend.to_str(), "tokenizer_object")
-        file = file if tokenizer_file is None else read_tokenizer_json(tokenizer_file)
+        file = None if backend is None else parse_tokenizer_json(_json_of(backend), "tokenizer_object")
+        if tokenizer_file is not None:
+            file = read_tokenizer_json(path_of(tokenizer_file, "tokenizer_file"))
         arguments = self._remember(
             {
                 "errors": errors,
@@ -144,23 +146,26 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
         if file is not None:
             if any(given is not None for given in (vocab, merges, vocab_file, merges_file)):
                 raise TypeError("tokenizer_file holds a vocabulary itself: leave vocab and merges out")
-            vocab, merges = file.vocab, file.merges
+            self._base = BaseVocabulary(file.vocab, file.merges, (file.what,))
             if file.unk_token is not None and str(unk_token) == END_OF_TEXT:
                 arguments["unk_token"] = file.unk_token
-        self._base = read_vocabulary(_one(vocab, vocab_file, "vocab"), _one(merges, merges_file, "merges"))
+        else:
+            self._base = read_vocabulary(
+                _one(vocab, vocab_file, "vocab"), _one(merges, merges_file, "merges")
+            )
         self._added = AddedVocabulary()
         self._special = SpecialTokens()
         self._names_now = None
         self._engine_changed()
         arguments = self._special.take(arguments)
-        self._place_added(file, arguments.pop("added_tokens_decoder", None) or {})
+        self._place_added(file, arguments.pop("added_tokens_decoder", None))
         self._settle(arguments)
         prefix = add_prefix_space if file is None or add_prefix_space is not None else file.add_prefix_space
-        self._add_prefix_space = bool(prefix)
+        self._add_prefix_space = flag(prefix, "add_prefix_space")
         self._trimming = None if file is None else file.trimming
         self._own_template = None
         self._add_bos_token = self._add_eos_token = False
-        self._use_template(None if file is None else file.template, add_bos_token, add_eos_token)
+        self._use_template(file, add_bos_token, add_eos_token)
         self._engine_now = self._engine  # Made here, so that a wrong vocabulary is told of at the door.
 
     def _remember(
@@ -171,48 +176,40 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
         for name, value in defaults.items():
             if arguments.get(name) is None:
                 arguments[name] = value
-        if arguments.get("additional_special_tokens") and not arguments.get("extra_special_tokens"):
+        if arguments.get("additional_special_tokens") is not None and not arguments.get(
+            "extra_special_tokens"
+        ):
             arguments["extra_special_tokens"] = arguments["additional_special_tokens"]
         arguments.pop("additional_special_tokens", None)
         return arguments
 
-    def _place_added(self, file: TokenizerFile | None, decoder: Mapping[Any, Any]) -> None:
+    def _place_added(self, file: TokenizerFile | None, decoder: object) -> None:
         """The added tokens of a file at their ids, then the special tokens that nobody has yet."""
-        placed: dict[int, AddedToken] = {} if file is None else dict(file.added)
-        for token_id, saved in decoder.items():
-            token = AddedToken.from_dict(saved) if isinstance(saved, Mapping) else AddedToken.of(saved)
-            try:
-                placed[int(token_id)] = token
-            except (TypeError, ValueError):
-                raise VocabError(f"added_tokens_decoder has the key {token_id!r}: its keys are ids") from None
+        given = _decoder(decoder)
+        placed = {**(file.added if file else {}), **given}
         for token_id, token in sorted(placed.items()):
-            self._added.place(token_id, token, self._base)
+            with _named("added_tokens_decoder" if file is None or token_id in given else file.what):
+                self._added.place(token_id, token, self._base)
         missing = [token for token in self._special.every() if str(token) not in self._added]
         self._added.add([AddedToken.of(token, special=True) for token in missing], self._base)
 
     def _settle(self, arguments: dict[str, Any]) -> None:
         """The settings that are plain values."""
         take = arguments.pop
+        limit, older = take("model_max_length", None), take("max_len", None)
+        # Setting one checks it (`__setattr__`).
         self.errors = take("errors")
-        try:
-            codecs.lookup_error(self.errors)
-        except (LookupError, TypeError):
-            raise TokenizerError(
-                f"errors is a way to decode bytes ('replace', 'strict', 'ignore', ...), not {self.errors!r}"
-            ) from None
-        self.verbose = bool(take("verbose", False))
+        self.verbose = take("verbose", False)
         self.name_or_path = str(take("name_or_path", ""))
-        limit = take("model_max_length", None)
-        limit = take("max_len", None) if limit is None else limit
-        self.model_max_length = NO_LIMIT if limit is None else int(limit)
-        self.padding_side = side(take("padding_side", "right"), "padding_side")
-        self.truncation_side = side(take("truncation_side", "right"), "truncation_side")
-        self.model_input_names = list(take("model_input_names", self.model_input_names))
-        self.pad_token_type_id = int(take("pad_token_type_id", 0))
-        self.split_special_tokens = bool(take("split_special_tokens", False))
-        self.clean_up_tokenization_spaces = bool(take("clean_up_tokenization_spaces", False))
-        self.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = bool(
-            take("clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", False)
+        self.model_max_length = older if limit is None else limit
+        self.padding_side = take("padding_side", "right")
+        self.truncation_side = take("truncation_side", "right")
+        self.model_input_names = take("model_input_names", self.model_input_names)
+        self.pad_token_type_id = take("pad_token_type_id", 0)
+        self.split_special_tokens = take("split_special_tokens", False)
+        self.clean_up_tokenization_spaces = take("clean_up_tokenization_spaces", False)
+        self.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output = take(
+            "clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output", False
         )
         self._warned_of_length = False
         self._extras = {name: value for name, value in arguments.items() if name not in _IDLE}
@@ -224,9 +221,11 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
                 stacklevel=3,
             )
 
-    def _use_template(self, template: Template | None, bos: bool | None, eos: bool | None) -> None:
+    def _use_template(self, file: TokenizerFile | None, bos: bool | None, eos: bool | None) -> None:
         """The file's template, unless the caller says what he wants; as the two flags, if it is what they describe."""
-        if template is not None and bos is None and eos is None:
+        template = None if file is None else file.template
+        if file is not None and template is not None and bos is None and eos is None:
+            self._require_known(template, file.what)
             for flags in ((True, False), (False, True), (True, True), (False, False)):
                 if template == self._framed(*flags):
                     self._frame(*flags)
@@ -236,7 +235,16 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
             self._add_eos_token = self._stands_at(template, -1, self.eos_token_id)
             self._template_changed()
             return
-        self._frame(bool(bos), bool(eos))
+        self._frame(flag(bos, "add_bos_token"), flag(eos, "add_eos_token"))
+
+    def _require_known(self, template: Template, what: str) -> None:
+        for part in (*template.single, *template.pair):
+            for token_id in part.ids:
+                if self._added.get(token_id) is None and self._base.id_to_token(token_id) is None:
+                    raise VocabError(
+                        f"{what}: post_processor puts in the id {shown(token_id)}, which no token has: add that token"
+                        " to added_tokens, or correct the id"
+                    )
 
     @staticmethod
     def _stands_at(template: Template, place: int, token_id: int | None) -> bool:
@@ -266,13 +274,13 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("padding_side", "truncation_side"):
-            value = side(value, name)
+        if name in CHECKS:
+            value = CHECKS[name](value, name)
+            if name == "split_special_tokens":
+                self._simple_plan_now = None
         elif name.endswith("_token") and name not in NAMES and name in self.__dict__.get("_special", ()):
             self._special.put(name, value)
             return
-        elif name == "split_special_tokens":
-            self._simple_plan_now = None
         object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -306,3 +314,42 @@ def _one(value: Any, file: Any, name: str) -> Any:
     if value is not None and file is not None:
         raise TypeError(f"{name} and {name}_file are the same thing: give one")
     return file if value is None else value
+
+
+def _json_of(backend: Any) -> str:
+    """The `tokenizer.json` of a `tokenizers.Tokenizer`."""
+    to_str = getattr(backend, "to_str", None)
+    if not callable(to_str):
+        raise TypeError(f"tokenizer_object is a tokenizers.Tokenizer, not {type(backend).__name__}")
+    return str(to_str())
+
+
+def _decoder(value: object) -> dict[int, AddedToken]:
+    """The argument `added_tokens_decoder`: id, as JSON has it too, to token."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"added_tokens_decoder is a dict of id to token, not {type(value).__name__}")
+    found: dict[int, AddedToken] = {}
+    for key, saved in value.items():
+        is_id = is_number(key) and not isinstance(key, bool)
+        if not is_id and not (isinstance(key, str) and key.isascii() and key.isdigit() and len(key) < 20):
+            raise VocabError(
+                f"added_tokens_decoder has the key {shown(key)}: its keys are ids, whole numbers from 0"
+            )
+        where = f"added_tokens_decoder[{shown(key)}]"
+        with _named(where):
+            token = AddedToken.from_dict(saved) if isinstance(saved, Mapping) else AddedToken.of(saved)
+        found[int(key)] = token
+    return found
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Lets a VocabError or TypeError inside say what it is about."""
+    try:
+        yield
+    except VocabError as error:
+        raise VocabError(f"{what}: {error}") from None
+    except TypeError as error:
+        raise TypeError(f"{what}: {error}") from None

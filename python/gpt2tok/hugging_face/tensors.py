@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from .._core import TokenizerError
+from .arguments import described, shown
 
 
 class TensorType(str, Enum):
@@ -32,7 +33,7 @@ def tensor_type(value: object) -> TensorType:
         return TensorType(value)
     except ValueError:
         known = ", ".join(repr(kind.value) for kind in TensorType)
-        raise TokenizerError(f"return_tensors is None or one of {known}, not {value!r}") from None
+        raise TokenizerError(f"return_tensors is None or one of {known}, not {shown(value)}") from None
 
 
 def to_tensor(values: Any, kind: TensorType, name: str) -> Any:
@@ -57,10 +58,34 @@ def to_tensor(values: Any, kind: TensorType, name: str) -> Any:
             " install it, or leave return_tensors out"
         ) from error
     except (ValueError, TypeError, RuntimeError) as error:
-        raise TokenizerError(
-            f"{name} cannot become a tensor ({error}): if its rows differ in length, pass padding=True, or"
-            " truncation=True with max_length"
-        ) from error
+        raise TokenizerError(f"{name} cannot become a tensor: {_reason(values, name, error)}") from error
+
+
+def _reason(values: Any, name: str, error: Exception) -> str:
+    """Why values have no shape, in our words: the libraries' own name neither the row nor a mend."""
+    lengths: dict[int, str] = {}  # length of a row to the first row that has it
+    rows = [(name, values)]
+    while rows:
+        for where, row in rows:
+            if not isinstance(row, (list, tuple)):
+                if not isinstance(row, (int, float)) and not hasattr(row, "shape"):
+                    return f"{where} is {described(row)}, not a number; leave return_tensors out, or this feature"
+                continue
+            lengths.setdefault(len(row), where)
+        if len(lengths) > 1:
+            one, other = list(lengths.items())[:2]
+            return (
+                f"its rows differ in length ({one[1]} has {one[0]}, {other[1]} has {other[0]}); pass padding=True, or"
+                " truncation=True with max_length"
+            )
+        lengths.clear()
+        rows = [
+            (f"{where}[{i}]", item)
+            for where, row in rows
+            if isinstance(row, (list, tuple))
+            for i, item in enumerate(row)
+        ]
+    return f"{error}; leave return_tensors out, or this feature"
 
 
 def kind_of(value: Any) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._core import UnknownTokenError
 from .added_tokens import AddedVocabulary
+from .arguments import shown
 from .base_vocabulary import BaseVocabulary
 
 
@@ -30,27 +31,32 @@ class TokenNames:
         token_id = self._ids.get(token)
         return self._base.token_to_id(token) if token_id is None else token_id
 
-    def name(self, token_id: int, place: int | None = None) -> str:
+    def name(self, token_id: int, place: int | None = None, of: str = "") -> str:
         """The token of an id.
 
+        Args:
+            token_id: the id.
+            place: where among other ids it stands, for messages.
+            of: where those ids are, for messages.
+
         Raises:
-            UnknownTokenError: no token has it; the message also says where it stood, if told.
+            UnknownTokenError: no token has it.
         """
         token = self._added.get(token_id)
         if token is None:
             token = self._base.id_to_token(token_id)
         if token is None:
-            where = "" if place is None else f" at position {place}"
+            where = "" if place is None else f" at position {place}{of}"
             mend = "; labels of -100 must be taken out first" if token_id == -100 else ""
             raise UnknownTokenError(
-                f"id {token_id}{where} is not in the vocabulary of {self.count} tokens; were these ids made by another"
-                f" vocabulary?{mend}"
+                f"id {shown(token_id)}{where} is not in the vocabulary of {self.count} tokens; were these ids made by"
+                f" another vocabulary?{mend}"
             )
         return token
 
-    def names(self, ids: Iterable[int]) -> list[str]:
-        """The tokens of several ids."""
-        return [self.name(token_id, place) for place, token_id in enumerate(ids)]
+    def names(self, ids: Iterable[int], of: str = "") -> list[str]:
+        """The tokens of several ids; `of` says in messages where the ids are."""
+        return [self.name(token_id, place, of) for place, token_id in enumerate(ids)]
 
     @property
     def count(self) -> int:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._core import VocabError
 from .added_tokens import AddedToken
+from .arguments import shown
 from .offsets import Trimming
 from .template import Part, Parts, Template
+from .vocabulary_files import checked_merges, checked_vocab
 
+_OTHER_LIBRARY = "load this file with the tokenizers library"
 # No vocabulary's file is larger.
 _LARGEST_FILE = 1 << 30
 
@@ -30,6 +34,7 @@ class TokenizerFile:
     """The parts of a `tokenizer.json`.
 
     Args:
+        what: the file's path, for messages.
         vocab: token to id.
         merges: in rank order.
         added: id to added token.
@@ -40,6 +45,7 @@ class TokenizerFile:
         defaults: arguments that the file's padding and truncation stand for.
     """
 
+    what: str
     vocab: dict[str, int]
     merges: list[tuple[str, str]]
     added: dict[int, AddedToken]
@@ -95,12 +101,16 @@ def parse_json(data: bytes, what: str) -> Any:
         raise VocabError(
             f"{what} is not JSON at line {error.lineno}, column {error.colno} ({error.msg}): is it complete?"
         ) from None
-    except ValueError as error:  # Python's own limit on the digits of a number
-        if isinstance(error, VocabError):
-            raise
-        raise VocabError(f"{what} holds a number that is no id ({error}): is it the right file?") from None
+    except VocabError as error:
+        raise VocabError(f"{what}: {error}") from None
+    except ValueError:  # Python's own limit on the digits of a number
+        digits = re.search(rb"\d{4000}", data)
+        line = 1 if digits is None else 1 + data.count(b"\n", 0, digits.start())
+        raise VocabError(
+            f"{what} holds a number of thousands of digits, at line {line}: no id is as large; is it the right file?"
+        ) from None
     except RecursionError:
-        raise VocabError(f"{what} nests too deeply to be a tokenizer's file") from None
+        raise VocabError(f"{what} nests too deeply to be a tokenizer's file: is it the right one?") from None
 
 
 def read_tokenizer_json(path: AnyPath) -> TokenizerFile:
@@ -121,12 +131,14 @@ def parse_tokenizer_json(data: str | bytes, what: str) -> TokenizerFile:
     """
     content = parse_json(data.encode() if isinstance(data, str) else data, what)
     try:
-        return _read(content)
+        return _read(content, what)
     except VocabError as error:
         raise VocabError(f"{what}: {error}") from None
+    except RecursionError:
+        raise VocabError(f"{what} nests too deeply to be a tokenizer's file: is it the right one?") from None
 
 
-def _read(content: Any) -> TokenizerFile:
+def _read(content: Any, what: str) -> TokenizerFile:
     root = _object(content, "the file")
     model = _object(root.get("model"), "model")
     _require(model.get("type", "BPE"), "model.type", ("BPE",))
@@ -141,107 +153,100 @@ def _read(content: Any) -> TokenizerFile:
         # A dropout of 0 and an empty prefix say nothing, like their absence.
         if model.get(name):
             raise VocabError(
-                f"model.{name} is {model[name]!r}, which GPT-2's algorithm does not know: it must be unset"
+                f"model.{name} is {shown(model[name])}, which GPT-2's algorithm does not know: it must be unset"
             )
     if root.get("normalizer") is not None:
-        raise VocabError("there is a normalizer, and GPT-2 has none: its ids would differ")
+        raise VocabError(f"there is a normalizer, and GPT-2 has none: its ids would differ; {_OTHER_LIBRARY}")
     pre_tokenizer = _only_byte_level(root.get("pre_tokenizer"))
-    if not pre_tokenizer.get("use_regex", True):
-        raise VocabError("pre_tokenizer.use_regex is false, but GPT-2 splits by its pattern")
+    if not _flag(pre_tokenizer, "use_regex", "pre_tokenizer"):
+        raise VocabError(
+            f"pre_tokenizer.use_regex is false, but GPT-2 splits by its pattern; {_OTHER_LIBRARY}"
+        )
+    for part in _flat(root.get("decoder"), "decoder", "decoders"):
+        if part.get("type") != "ByteLevel":
+            raise VocabError(
+                f"decoder is {shown(part.get('type'))}, but GPT-2's is ByteLevel; {_OTHER_LIBRARY}"
+            )
     template, trimming = _post_processor(root.get("post_processor"))
     unk_token = model.get("unk_token")
     if unk_token is not None and not isinstance(unk_token, str):
-        raise VocabError(f"model.unk_token is {unk_token!r}, not a string")
+        raise VocabError(f"model.unk_token is {shown(unk_token)}: it must be a token's text or null")
+    merges = _list(model.get("merges"), "model.merges")
     return TokenizerFile(
-        vocab=checked_vocab(model.get("vocab"), "model.vocab"),
-        merges=list(_merges(model.get("merges"))),
-        added=_added(root.get("added_tokens") or []),
+        what=what,
+        vocab=checked_vocab(_object(model.get("vocab"), "model.vocab"), "model.vocab", VocabError),
+        merges=checked_merges(merges, "model.merges", VocabError),
+        added=_added(root.get("added_tokens")),
         unk_token=unk_token,
-        add_prefix_space=bool(pre_tokenizer.get("add_prefix_space", True)),
+        add_prefix_space=_flag(pre_tokenizer, "add_prefix_space", "pre_tokenizer"),
         template=template,
         trimming=trimming,
         defaults=_defaults(root.get("padding"), root.get("truncation")),
     )
 
 
-def checked_vocab(vocab: Any, what: str) -> dict[str, int]:
-    """A vocabulary as `vocab.json` holds it.
-
-    Raises:
-        VocabError: it is no object of whole numbers.
-    """
-    for token, token_id in _object(vocab, what).items():
-        if type(token_id) is not int:
-            raise VocabError(f"{what}[{token!r}] is {token_id!r}, not a whole number")
-    return dict(vocab)
-
-
-def _merges(merges: Any) -> Iterator[tuple[str, str]]:
-    if not isinstance(merges, list):
-        raise VocabError(f"model.merges is {type(merges).__name__}, not a list")
-    for rank, merge in enumerate(merges):
-        pair = merge.split(" ") if isinstance(merge, str) else merge
-        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
-            raise VocabError(f"model.merges[{rank}] is {merge!r}, not a pair of tokens")
-        yield pair[0], pair[1]
-
-
 def _added(tokens: Any) -> dict[int, AddedToken]:
     added: dict[int, AddedToken] = {}
-    if not isinstance(tokens, list):
-        raise VocabError(f"added_tokens is {type(tokens).__name__}, not a list")
-    for i, token in enumerate(tokens):
-        token_id = _object(token, f"added_tokens[{i}]").get("id")
+    for i, token in enumerate([] if tokens is None else _list(tokens, "added_tokens")):
+        where = f"added_tokens[{i}]"
+        token_id = _object(token, where).get("id")
         if type(token_id) is not int or token_id in added:
-            raise VocabError(
-                f"added_tokens[{i}] has the id {token_id!r}: each needs a whole number of its own"
-            )
-        added[token_id] = AddedToken.from_dict(token)
+            raise VocabError(f"{where} has the id {shown(token_id)}: each needs a whole number of its own")
+        try:
+            added[token_id] = AddedToken.from_dict(token)
+        except VocabError as error:
+            raise VocabError(f"{where}: {error}") from None
     return added
 
 
 def _only_byte_level(pre_tokenizer: Any) -> dict[str, Any]:
     """The settings of the byte-level pre-tokenizer, which must be the only one."""
-    parts = _flat(pre_tokenizer, "pretokenizers")
+    parts = _flat(pre_tokenizer, "pre_tokenizer", "pretokenizers")
     if len(parts) != 1 or parts[0].get("type") != "ByteLevel":
         found = ", ".join(str(part.get("type")) for part in parts) or "nothing"
-        raise VocabError(f"pre_tokenizer is {found}, but GPT-2's is ByteLevel and nothing else")
+        raise VocabError(
+            f"pre_tokenizer is {found}, but GPT-2's is ByteLevel and nothing else; {_OTHER_LIBRARY}"
+        )
     return parts[0]
 
 
 def _post_processor(post_processor: Any) -> tuple[Template | None, Trimming | None]:
     template: Template | None = None
     trimming: Trimming | None = None
-    for part in _flat(post_processor, "processors"):
+    for part in _flat(post_processor, "post_processor", "processors"):
         kind = part.get("type")
         if kind == "ByteLevel":
-            if part.get("trim_offsets", True):
-                trimming = Trimming(bool(part.get("add_prefix_space", True)))
+            if _flag(part, "trim_offsets", "post_processor"):
+                trimming = Trimming(_flag(part, "add_prefix_space", "post_processor"))
         elif kind == "TemplateProcessing":
             template = _template(part)
         else:
-            raise VocabError(f"post_processor is {kind}, but GPT-2's are ByteLevel and TemplateProcessing")
+            raise VocabError(
+                f"post_processor is {kind}, but GPT-2's are ByteLevel and TemplateProcessing; {_OTHER_LIBRARY}"
+            )
     return template, trimming
 
 
 def _template(processor: Mapping[str, Any]) -> Template:
     special = _object(processor.get("special_tokens") or {}, "post_processor.special_tokens")
 
-    def part(piece: Any) -> Part:
-        match piece:
+    def part(place: Any, where: str) -> Part:
+        match place:
             case {"Sequence": {"id": "A" | "B" as which, "type_id": int(type_id)}}:
                 return Part("AB".index(which), type_id)
             case {"SpecialToken": {"id": str(name), "type_id": int(type_id)}} if name in special:
                 match special[name]:
                     case {"ids": [*ids], "tokens": [*tokens]} if all(type(i) is int for i in ids):
                         return Part(None, type_id, tuple(ids), tuple(map(str, tokens)))
-        raise VocabError(f"post_processor holds {piece!r}, which is no piece of a template")
+        raise VocabError(
+            f"{where} is {shown(place)}, which is no place of a template: it must be a Sequence A or B, or a"
+            " SpecialToken that special_tokens has, with its ids"
+        )
 
     def parts(name: str) -> Parts:
-        pieces = processor.get(name)
-        if not isinstance(pieces, list):
-            raise VocabError(f"post_processor.{name} is {type(pieces).__name__}, not a list of pieces")
-        return tuple(part(piece) for piece in pieces)
+        where = f"post_processor.{name}"
+        places = _list(processor.get(name), where)
+        return tuple(part(place, f"{where}[{i}]") for i, place in enumerate(places))
 
     return Template(parts("single"), parts("pair"))
 
@@ -277,38 +282,67 @@ def template_json(template: Template) -> dict[str, Any]:
 def _defaults(padding: Any, truncation: Any) -> dict[str, Any]:
     """What transformers takes from a file's own padding and truncation: the sides and the pad token."""
     defaults: dict[str, Any] = {}
-    if isinstance(padding, dict):
-        defaults["pad_token"] = padding.get("pad_token")
-        defaults["padding_side"] = str(padding.get("direction", "Right")).lower()
-    if isinstance(truncation, dict):
-        defaults["truncation_side"] = str(truncation.get("direction", "Right")).lower()
+    if padding is not None:
+        found = _object(padding, "padding")
+        token = found.get("pad_token")
+        if token is not None and not isinstance(token, str):
+            raise VocabError(f"padding.pad_token is {shown(token)}: it must be a token's text or null")
+        defaults["pad_token"] = token
+        defaults["padding_side"] = _side(found, "padding")
+    if truncation is not None:
+        defaults["truncation_side"] = _side(_object(truncation, "truncation"), "truncation")
     return defaults
 
 
-def _flat(part: Any, inner: str) -> list[dict[str, Any]]:
+def _side(settings: Mapping[str, Any], what: str) -> str:
+    found = settings.get("direction", "Right")
+    if found not in ("Left", "Right"):
+        raise VocabError(f"{what}.direction is {shown(found)}: it must be Left or Right")
+    return str(found).lower()
+
+
+def _flat(part: Any, what: str, inner: str) -> list[dict[str, Any]]:
     """A pre-tokenizer or post-processor as a list: a Sequence is the list of its parts."""
     if part is None:
         return []
-    found = _object(part, "a part of the pipeline")
+    found = _object(part, what)
     if found.get("type") != "Sequence":
         return [found]
-    parts = found.get(inner)
-    if not isinstance(parts, list):
-        raise VocabError(f"a Sequence without its list of {inner}")
-    return [flat for item in parts for flat in _flat(item, inner)]
+    parts = _list(found.get(inner), f"{what}.{inner}")
+    return [flat for i, item in enumerate(parts) for flat in _flat(item, f"{what}.{inner}[{i}]", inner)]
+
+
+def _flag(settings: Mapping[str, Any], name: str, what: str) -> bool:
+    """A flag of the byte-level parts, true where the file leaves it out."""
+    found = settings.get(name, True)
+    if not isinstance(found, bool):
+        raise VocabError(f"{what}.{name} is {shown(found)}: it must be true or false")
+    return found
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise VocabError(
-            f"{what} is {'missing' if value is None else type(value).__name__}, not a JSON object"
+            f"{what} is {_kind(value)}, not a JSON object: is this a tokenizer's file, and complete?"
         )
     return value
 
 
+def _list(value: Any, what: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise VocabError(f"{what} is {_kind(value)}, not a list: is this a tokenizer's file, and complete?")
+    return value
+
+
+def _kind(value: object) -> str:
+    return "missing" if value is None else type(value).__name__
+
+
 def _require(value: object, what: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise VocabError(f"{what} is {value!r}, but must be {' or '.join(allowed)}")
+        raise VocabError(
+            f"{what} is {shown(value)}, but must be {' or '.join(allowed)}: this is another kind of tokenizer"
+        )
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -317,6 +351,6 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                raise VocabError(f"key {key!r} comes twice in one object: keep one")
+                raise VocabError(f"key {shown(key)} comes twice in one object: keep one")
             seen.add(key)
     return content

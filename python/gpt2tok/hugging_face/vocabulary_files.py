@@ -1,19 +1,23 @@
 """How is a base vocabulary given? As objects, as `vocab.json` and `merges.txt`, or not at all.
 
-Owns the reading of those two files. Refuses `tokenizer.json` (`tokenizer_json.py`).
+Owns the checks of the objects; the core reads the two files (`_core.read_vocab_json`, `_core.read_merges_txt`).
+Refuses `tokenizer.json` (`tokenizer_json.py`).
 """
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
-from .._core import VocabError
+from .. import _core
+from .._core import TokenizerError, VocabError
+from .arguments import is_number, path_of, require_text, shown
 from .base_vocabulary import BaseVocabulary, Merge
-from .tokenizer_json import checked_vocab, read_bounded, read_json
 
-AnyPath = str | os.PathLike[str]
+# The core knows what an id may be; this keeps from it what does not even fit its numbers.
+_NO_ID = 1 << 63
 
 
 def read_vocabulary(vocab: Any, merges: Any) -> BaseVocabulary:
@@ -35,52 +39,104 @@ def read_vocabulary(vocab: Any, merges: Any) -> BaseVocabulary:
         raise VocabError(
             f"a vocabulary is tokens and merges, and {missing} is missing: give both, or neither for GPT-2's"
         )
+    files: list[str] = []
     if isinstance(vocab, (str, os.PathLike)):
-        vocab = checked_vocab(read_json(vocab), os.fspath(vocab))
-    elif not isinstance(vocab, Mapping):
+        files.append(path_of(vocab, "vocab"))
+        vocab = _core.read_vocab_json(files[0])
+    elif isinstance(vocab, Mapping):
+        vocab = checked_vocab(vocab, "vocab")
+    else:
         raise TypeError(f"vocab is a dict or a path, not {type(vocab).__name__}")
     if isinstance(merges, (str, os.PathLike)):
-        return BaseVocabulary(vocab, read_merges_txt(merges))
-    if not isinstance(merges, Iterable):
-        raise TypeError(f"merges is a list or a path, not {type(merges).__name__}")
-    return BaseVocabulary(vocab, [_pair(merge, f"merges[{rank}]") for rank, merge in enumerate(merges)])
+        files.append(path_of(merges, "merges"))
+        merges = _core.read_merges_txt(files[-1])
+    elif isinstance(merges, (bytes, Mapping, Set)) or not isinstance(merges, Iterable):
+        raise TypeError(
+            f"merges is a list or a path, not {type(merges).__name__}: list the pairs in the order of their ranks"
+        )
+    else:
+        merges = checked_merges(merges, "merges")
+    return BaseVocabulary(vocab, merges, tuple(files) if len(files) == 2 else ())
 
 
-def read_merges_txt(path: AnyPath) -> list[Merge]:
-    """The merges of a `merges.txt`: one `left right` a line, after an optional `#version` line.
+def checked_vocab(
+    vocab: Mapping[Any, Any], what: str, wrong_type: type[Exception] = TypeError
+) -> dict[str, int]:
+    """Tokens and ids, as they should be.
 
-    Only the first line can be a version: GPT-2 itself has merges that begin with `#`.
+    Args:
+        vocab: token to id.
+        what: its name, for messages.
+        wrong_type: the error for what is no token or no id; in a file that is a `VocabError`.
 
     Raises:
-        VocabError: a line that is no merge, or no UTF-8.
-        OSError: the file cannot be read.
+        TypeError: a token is not str, or an id no whole number (or as `wrong_type` says).
+        VocabError: a token that is no Unicode.
     """
-    data = read_bounded(path)
+    checked = dict(vocab)
+    if not set(map(type, checked)) <= {str}:
+        for token in checked:
+            if not isinstance(token, str):
+                raise wrong_type(f"{what} has the key {shown(token)}, but tokens are str: spell the token")
+    ids = checked.values()
+    if not set(map(type, ids)) <= {int} or max(map(abs, ids), default=0) >= _NO_ID:
+        for token, token_id in checked.items():
+            checked[token] = _id(token_id, f"{what}[{shown(token)}]", wrong_type)
+    _require_unicode(checked, f"a key of {what}")
+    return checked
+
+
+def checked_merges(merges: Iterable[Any], what: str, wrong_type: type[Exception] = TypeError) -> list[Merge]:
+    """Merges as pairs, of pairs or `"left right"` strings.
+
+    Args:
+        merges: in rank order.
+        what: their name, for messages.
+        wrong_type: the error for what is neither; in a file that is a `VocabError`.
+
+    Raises:
+        TypeError: a merge is neither str nor a pair of str (or as `wrong_type` says).
+        VocabError: a merge is not two tokens, or no Unicode.
+    """
+    pairs = [_pair(merge, f"{what}[{rank}]", wrong_type) for rank, merge in enumerate(merges)]
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+        "".join(left + right for left, right in pairs).encode()
+    except UnicodeEncodeError:
+        for rank, pair in enumerate(pairs):
+            _require_unicode(pair, f"{what}[{rank}]")
+    return pairs
+
+
+def _id(value: Any, where: str, wrong_type: type[Exception]) -> int:
+    if isinstance(value, bool) or not is_number(value):
+        mend = "write it without quotes" if isinstance(value, str) else "give each token its id"
+        raise wrong_type(f"{where} is {shown(value)}, but an id is a whole number: {mend}")
+    token_id = operator.index(value)
+    if abs(token_id) >= _NO_ID:
         raise VocabError(
-            f"{os.fspath(path)} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x}; save it as UTF-8"
-        ) from None
-    # Not splitlines(): that also splits at characters like U+0085.
-    lines = text.rstrip("\r\n").split("\n")
-    # A trained vocabulary may begin with the merge of "#version" and something: that is two tokens and no colon.
-    first = lines[0].rstrip("\r")
-    header = first.startswith("#version:") or (first.startswith("#version") and first.count(" ") != 1)
-    start = 1 if header else 0
-    return [
-        _pair(line.removesuffix("\r"), f"{os.fspath(path)}, line {number}")
-        for number, line in enumerate(lines[start:], start + 1)
-        if line or len(lines) > 1
-    ]
+            f"{where} is {shown(token_id)}, far from any id of a vocabulary: renumber the tokens"
+        )
+    return token_id
 
 
-def _pair(merge: Any, where: str) -> Merge:
+def _pair(merge: Any, where: str, wrong_type: type[Exception]) -> Merge:
     pair = merge.split(" ") if isinstance(merge, str) else merge
-    if (
-        not isinstance(pair, (list, tuple))
-        or len(pair) != 2
-        or not all(isinstance(p, str) and p for p in pair)
-    ):
-        raise VocabError(f"{where} is {merge!r}, not two tokens with one space between")
+    if not isinstance(pair, (list, tuple)) or not all(isinstance(side, str) for side in pair):
+        raise wrong_type(f"{where} is {shown(merge)}, but a merge is a pair of str, or one str 'left right'")
+    if len(pair) != 2 or not all(pair):
+        raise VocabError(
+            f"{where} is {shown(merge)}, but a merge is two tokens with one space between: mend or remove it"
+        )
     return pair[0], pair[1]
+
+
+def _require_unicode(texts: Iterable[str], what: str) -> None:
+    texts = list(texts)
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        for text in texts:
+            try:
+                require_text(text, f"{what}, {shown(text)},")
+            except TokenizerError as error:  # noqa: PERF203 - on the way to an error
+                raise VocabError(str(error)) from None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, overload
 
 from .._core import SpecialTokenError
 from .added_tokens import AddedToken, AddedVocabulary
+from .arguments import flag, id_list, is_number, plain, token_list
 from .base_vocabulary import BaseVocabulary
 from .engine import Engine
 from .rows import Plan
@@ -132,7 +133,7 @@ class VocabularySurface(ABC):
         """
         if isinstance(tokens, str):
             return self._id_or_unknown(tokens)
-        return [self._id_or_unknown(token) for token in tokens]
+        return [self._id_or_unknown(token) for token in token_list(tokens, "tokens")]
 
     @overload
     def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
@@ -154,15 +155,15 @@ class VocabularySurface(ABC):
             >>> GPT2Tokenizer.from_pretrained("gpt2").convert_ids_to_tokens([15496, 995])
             ['Hello', 'Ġworld']
         """
-        if hasattr(ids, "tolist"):  # An array or tensor; one of a single element would pass for a number.
-            ids = ids.tolist()
-        if isinstance(ids, (str, bytes)):
-            raise TypeError(f"ids are whole numbers, not {type(ids).__name__}: see convert_tokens_to_ids")
-        if not isinstance(ids, Iterable):
-            return self._names.name(operator.index(ids))
-        skipped = set(self.all_special_ids) if skip_special_tokens else ()
-        numbers = [operator.index(token_id) for token_id in ids]
-        return self._names.names(token_id for token_id in numbers if token_id not in skipped)
+        ids = plain(ids)  # An array or tensor of a single element would pass for a number.
+        if is_number(ids):
+            return self._names.name(operator.index(ids))  # type: ignore[arg-type]
+        numbers = id_list(ids, "ids")
+        names = self._names.names(numbers)
+        if not flag(skip_special_tokens, "skip_special_tokens"):
+            return names
+        skipped = set(self.all_special_ids)
+        return [name for token_id, name in zip(numbers, names, strict=True) if token_id not in skipped]
 
     # --- added tokens ---
 
@@ -180,7 +181,8 @@ class VocabularySurface(ABC):
             How many tokens were new or changed.
 
         Raises:
-            TypeError: something is neither a string nor an AddedToken.
+            TypeError: something is neither a string nor an AddedToken, or the tokens come without an order (a set):
+                it decides their ids.
 
         Example:
             >>> from gpt2tok import GPT2Tokenizer
@@ -190,9 +192,19 @@ class VocabularySurface(ABC):
             >>> tokenizer.tokenize("<user>Hello")
             ['<user>', 'Hello']
         """
-        if isinstance(new_tokens, str) or not isinstance(new_tokens, Iterable):
-            new_tokens = [new_tokens]
-        tokens = [AddedToken.of(token, special=special_tokens) for token in new_tokens]
+        special = flag(special_tokens, "special_tokens")
+        if isinstance(new_tokens, (Set, Mapping)):
+            raise TypeError(
+                f"new_tokens is of type {type(new_tokens).__name__}, but the order of tokens decides their ids: pass a"
+                " list, as in sorted(tokens)"
+            )
+        if isinstance(new_tokens, (str, bytes)) or not isinstance(new_tokens, Iterable):
+            tokens = [AddedToken.of(new_tokens, "new_tokens", special=special)]
+        else:
+            tokens = [
+                AddedToken.of(token, f"new_tokens[{i}]", special=special)
+                for i, token in enumerate(new_tokens)
+            ]
         count = self._added.add(tokens, self._base)
         if count:
             self._tokens_changed()
@@ -229,19 +241,18 @@ class VocabularySurface(ABC):
         if replace_additional_special_tokens is not None:
             replace_extra_special_tokens = replace_additional_special_tokens
         checked = checked_mapping(special_tokens_dict, self._special.names)
+        replace = flag(replace_extra_special_tokens, "replace_extra_special_tokens")
+        # All of them are looked at before the first is put anywhere.
+        tokens = {name: _as_special(name, value) for name, value in checked.items()}
         new: list[AddedToken] = []
-        for name, value in checked.items():
+        for name, given in tokens.items():
             if name != "extra_special_tokens":
-                token = AddedToken.of(value, special=True)
-                self._special.put(name, token)
-                new.append(token)
+                self._special.put(name, given[0])
+                new += given
                 continue
-            if not isinstance(value, (list, tuple)):
-                raise TypeError(f"extra_special_tokens is a list of tokens, not {type(value).__name__}")
-            extra = [AddedToken.of(item, special=True) for item in value]
-            known: list[TokenLike] = [] if replace_extra_special_tokens and extra else self._special.extra
+            known: list[TokenLike] = [] if replace and given else self._special.extra
             texts = {str(token) for token in known}
-            extra = [token for token in extra if token.content not in texts]
+            extra = [token for token in given if token.content not in texts]
             self._special.extra = [*known, *extra]
             new += extra
         self._special_tokens_changed()
@@ -319,7 +330,7 @@ class VocabularySurface(ABC):
 
     @add_prefix_space.setter
     def add_prefix_space(self, value: bool) -> None:
-        self._add_prefix_space = bool(value)
+        self._add_prefix_space = flag(value, "add_prefix_space")
         self._engine_changed()
 
     @property
@@ -329,7 +340,7 @@ class VocabularySurface(ABC):
 
     @add_bos_token.setter
     def add_bos_token(self, value: bool) -> None:
-        self._frame(bool(value), self._add_eos_token)
+        self._frame(flag(value, "add_bos_token"), self._add_eos_token)
 
     @property
     def add_eos_token(self) -> bool:
@@ -338,7 +349,7 @@ class VocabularySurface(ABC):
 
     @add_eos_token.setter
     def add_eos_token(self, value: bool) -> None:
-        self._frame(self._add_bos_token, bool(value))
+        self._frame(self._add_bos_token, flag(value, "add_eos_token"))
 
     def update_post_processor(self) -> None:  # noqa: B027 - not for subclasses to fill in
         """Nothing: here a new `bos_token` or `eos_token` counts at once. Kept for callers of transformers."""
@@ -352,8 +363,6 @@ class VocabularySurface(ABC):
         self._template_changed()
 
     def _id_or_unknown(self, token: str) -> int | None:
-        if not isinstance(token, str):
-            raise TypeError(f"tokens are str, not {type(token).__name__}")
         token_id = self._names.find(token)
         return self._unknown_id() if token_id is None else token_id
 
@@ -413,3 +422,12 @@ class VocabularySurface(ABC):
                 " not have: add it with add_special_tokens"
             )
         return token_id, str(token)
+
+
+def _as_special(name: str, value: Any) -> list[AddedToken]:
+    """The tokens of one entry of `add_special_tokens`: one, or for the extra ones a list."""
+    if name != "extra_special_tokens":
+        return [AddedToken.of(value, name, special=True)]
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f"{name} is a list of tokens, not {type(value).__name__}: pass [...]")
+    return [AddedToken.of(token, f"{name}[{i}]", special=True) for i, token in enumerate(value)]

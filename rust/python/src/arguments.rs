@@ -218,12 +218,22 @@ pub(crate) fn id(value: &Bound<'_, PyAny>, position: usize, n_vocab: usize) -> P
         }
         Ok(number) => checked(i128::from(number), position, n_vocab),
         Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
-            Err(outside(&value.repr()?.to_string(), position, n_vocab))
+            Err(outside(&number_shown(value), position, n_vocab))
         }
         Err(_) => {
             let found = value.get_type().name()?;
             Err(PyTypeError::new_err(format!("ids must be int, not {found} (at position {position})")))
         }
+    }
+}
+
+/// A number of any size; Python itself refuses to write the largest out.
+pub(crate) fn number_shown(value: &Bound<'_, PyAny>) -> String {
+    let shown = value.repr().map(|shown| shown.to_string()).unwrap_or_default();
+    match shown.len() {
+        0 => "of thousands of digits".to_owned(),
+        1..=40 => shown,
+        digits => format!("{}... ({digits} digits)", shown.chars().take(20).collect::<String>()),
     }
 }
 

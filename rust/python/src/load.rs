@@ -1,16 +1,17 @@
 //! How does Python name a vocabulary to load? Reads the files, hands their bytes to the core.
 
+use std::fmt::Display;
 use std::path::Path;
 
 use gpt2tok_core::load::{self, Options, SpecialId, SpelledMerge};
 use gpt2tok_core::{Definition, Encoding, TokenId};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyInt, PyString};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyInt, PyString};
 
 use crate::arguments;
 use crate::encoding::PyEncoding;
-use crate::errors::{VocabError, from_vocab};
+use crate::errors::{TokenizerError, VocabError, from_vocab};
 
 /// A vocabulary file larger than this is another kind of file.
 const LARGEST_FILE: usize = 1 << 30;
@@ -83,6 +84,15 @@ pub(crate) fn special_tokens(value: Option<&Bound<'_, PyAny>>) -> PyResult<Optio
     names.collect::<PyResult<Vec<_>>>().map(Some)
 }
 
+/// A token as a vocabulary spells it; a `str` that is not Unicode is the vocabulary's mistake.
+fn spelled(token: &Bound<'_, PyAny>, what: &dyn Display) -> PyResult<String> {
+    arguments::name(token, what).map_err(|error| {
+        let py = token.py();
+        let is_text = error.is_instance_of::<TokenizerError>(py);
+        if is_text { VocabError::new_err(error.value(py).to_string()) } else { error }
+    })
+}
+
 /// A mapping from token to id. `what` names the argument in messages.
 pub(crate) fn mapping(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<(String, TokenId)>> {
     let wrong = || match value.get_type().name() {
@@ -90,13 +100,20 @@ pub(crate) fn mapping(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Vec<(Str
         Err(error) => error,
     };
     let entry = |token: Bound<'_, PyAny>, id: Bound<'_, PyAny>| {
-        let token = arguments::name(&token, &format_args!("a key of {what}"))?;
-        let number = id
-            .cast::<PyInt>()
-            .map_err(|_| PyTypeError::new_err(format!("{what} must map str to int; it maps {token:?} to {id:?}")))?;
+        let token = spelled(&token, &format_args!("a key of {what}"))?;
+        let wrong = || {
+            PyTypeError::new_err(format!("{what} must map str to int; it maps {token:?} to {}", arguments::shown(&id)))
+        };
+        let number = id.cast::<PyInt>().map_err(|_| wrong())?;
+        if id.is_instance_of::<PyBool>() {
+            return Err(wrong());
+        }
         match number.extract::<TokenId>() {
             Ok(id) => Ok((token, id)),
-            Err(_) => Err(from_vocab(gpt2tok_core::VocabError::IdOutOfRange { token, id: number.to_string() })),
+            Err(_) => {
+                let id = arguments::number_shown(number);
+                Err(from_vocab(gpt2tok_core::VocabError::IdOutOfRange { token, id }))
+            }
         }
     };
     if let Ok(dict) = value.cast::<PyDict>() {
@@ -144,7 +161,7 @@ pub(crate) fn from_vocab_and_merges(
         let wrong =
             || PyTypeError::new_err(format!("merges[{place}] must be a pair of str, as ('a', 'b'), not {pair:?}"));
         let (left, right) = pair.extract::<(Bound<'_, PyString>, Bound<'_, PyString>)>().map_err(|_| wrong())?;
-        let part = |part: Bound<'_, PyString>| arguments::name(&part, &format_args!("merges[{place}]"));
+        let part = |part: Bound<'_, PyString>| spelled(&part, &format_args!("merges[{place}]"));
         let (left, right) = (part(left)?, part(right)?);
         Ok(SpelledMerge { line: place + 1, left, right })
     };

@@ -6,7 +6,8 @@ use crate::bpe::TokenId;
 /// An id that no token has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "id {id} at position {position} is not in the vocabulary, whose ids are below {n_vocab}; were these ids made by another vocabulary?"
+    "id {id} at position {position} is not in the vocabulary, whose ids are 0 to {}; were these ids made by another vocabulary?",
+    .n_vocab.saturating_sub(1)
 )]
 pub struct DecodeError {
     /// The id.

@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use super::{END_OF_TEXT, SpelledMerge, resolve, text_of};
 use crate::bpe::TokenId;
 use crate::encoding::Encoding;
-use crate::vocab::{Definition, VocabError};
+use crate::vocab::{Definition, ID_LIMIT, VocabError};
 
 /// What the two files do not say.
 #[derive(Clone, Debug, Default)]
@@ -140,11 +140,14 @@ impl<'de> Visitor<'de> for Entries {
 /// The id of each token, when no token and no id stands twice.
 ///
 /// # Errors
-/// [`VocabError::DuplicateToken`], [`VocabError::DuplicateId`].
+/// [`VocabError::DuplicateToken`], [`VocabError::DuplicateId`], [`VocabError::IdOutOfRange`].
 pub fn check_entries(vocab: &[(String, TokenId)]) -> Result<FxHashMap<&str, TokenId>, VocabError> {
     let mut ids: FxHashMap<&str, TokenId> = FxHashMap::default();
     let mut spellings: FxHashMap<TokenId, &str> = FxHashMap::default();
     for (token, id) in vocab {
+        if *id >= ID_LIMIT {
+            return Err(VocabError::IdOutOfRange { token: token.clone(), id: id.to_string() });
+        }
         if let Some(first) = ids.insert(token, *id) {
             return Err(VocabError::DuplicateToken { token: token.clone(), first, second: *id });
         }
