@@ -8,8 +8,10 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tiktoken
 
 # White space of all kinds and widths, the letters of contractions, marks, digits and letters of 1 to 4 bytes.
@@ -107,3 +109,13 @@ def differences(
         return []
     ours, theirs = (np.split(values, np.cumsum(lengths)[:-1]) for values, lengths in ((ids, counts), want))
     return [text for text, a, b in zip(texts, ours, theirs, strict=True) if not np.array_equal(a, b)]
+
+
+def strings(values: Sequence[bytes]) -> Any:
+    """Texts as a tensor. As objects: NumPy's own byte strings lose NULs at their ends."""
+    return tf.constant(np.array(values, object), tf.string)
+
+
+def flat(ragged: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The ids of ragged rows, one after the other, and how many each has."""
+    return ragged.flat_values.numpy(), ragged.row_lengths().numpy()

@@ -10,20 +10,18 @@ one search, which RE2 begins at the first byte of a token.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tensorflow as tf
 
 from .._core import unicode_ranges
-from ..hugging_face.added_matching import _is_word
 from ..hugging_face.added_tokens import AddedToken
 from .branches import either
 from .graph_tables import ROW, added_mark
-from .pretokens import as_utf8, refuse, valid_utf8
+from .pretokens import as_utf8, places, refuse, valid_utf8
 
 Tensor = Any
 
@@ -36,7 +34,7 @@ class AddedFinder:
     Args:
         tokens: the mark of a token bears its place in this list.
         split_special: leave special tokens in the text.
-        prefix_space: put a space before each piece of text that does not begin with one.
+        prefix_space: put a space before each stretch of text that does not begin with one.
         errors: "replace" or "strict".
     """
 
@@ -71,63 +69,127 @@ class AddedFinder:
 
     def _marked(self, texts: Tensor) -> tuple[Tensor, Tensor]:
         make_valid = refuse if self._errors == "strict" else as_utf8
-        pieces = tf.cond(tf.reduce_all(valid_utf8(texts)), lambda: texts, lambda: make_valid(texts))
+        stretches = tf.cond(tf.reduce_all(valid_utf8(texts)), lambda: texts, lambda: make_valid(texts))
         rows = tf.range(tf.size(texts))
         count = tf.constant(0)
         for group in self._passes:
-            pieces, rows, found = self._pass(pieces, rows, group)
+            stretches, rows, found = self._pass(stretches, rows, group)
             count += found
-        return tf.strings.unsorted_segment_join(self._spaced(pieces), rows, tf.size(texts)), count
+        return tf.strings.unsorted_segment_join(self._spaced(stretches), rows, tf.size(texts)), count
 
-    def _spaced(self, pieces: Tensor) -> Tensor:
+    def _spaced(self, stretches: Tensor) -> Tensor:
         # `[^ ]` is a whole character, so that it never matches a mark.
-        return tf.strings.regex_replace(pieces, r"\A([^ ])", r" \1") if self._prefix_space else pieces
+        return tf.strings.regex_replace(stretches, r"\A([^ ])", r" \1") if self._prefix_space else stretches
 
     def _pass(
-        self, pieces: Tensor, rows: Tensor, group: list[tuple[int, AddedToken]]
+        self, stretches: Tensor, rows: Tensor, group: list[tuple[int, AddedToken]]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Cuts the tokens of a group out of the pieces: more pieces, their rows, and how many tokens were found."""
-        pattern = _alternation(token for _, token in group)
-        cut = tf.strings.regex_replace(pieces, pattern, _CUT + rb"\0" + _CUT)
+        """Cuts the tokens of a group out: more stretches, their rows, and how many tokens were found."""
+        tokens = [token for _, token in group]
+        cut = tf.strings.regex_replace(stretches, _alternation(tokens), _CUT + rb"\0" + _CUT)
         split = tf.strings.split(cut, _CUT)
-        parts = split.values
-        # text, match, text, match, text: each piece of text is there, be it empty.
+        parts, origin = split.values, split.value_rowids()
+        # text, match, text, match, text: each stretch of text is there, be it empty.
         is_match = tf.bitwise.bitwise_and(tf.ragged.range(split.row_lengths()).values, 1) == 1
-        origin = split.value_rowids()
-        # Which token each match is: [parts, tokens].
-        token_is = is_match[:, None] & (parts[:, None] == _bytes_of([token.content for _, token in group]))
+        which = _index_of(parts, [token.content for token in tokens])  # of texts, any
 
-        def said(flags: Iterable[bool]) -> Tensor:
-            return tf.reduce_any(token_is & tf.constant([list(flags)]), axis=1)
+        def said(flags: Iterable[bool], which: Tensor) -> Tensor:
+            return tf.gather(tf.constant(list(flags)), which)
 
-        accepted = is_match & ~said(self._split_special and token.special for _, token in group)
-        if any(token.single_word for _, token in group):
-            accepted &= ~(said(token.single_word for _, token in group) & _touches_word(parts, origin))
-        if any(token.lstrip for _, token in group):
-            taken = accepted & said(token.lstrip for _, token in group)
-            parts = _stripped(parts, ~is_match & tf.concat([taken[1:], [False]], 0), f"{_white()}*\\z")
-        if any(token.rstrip for _, token in group):
-            taken = accepted & said(token.rstrip for _, token in group)
-            parts = _stripped(parts, ~is_match & tf.concat([[False], taken[:-1]], 0), f"\\A{_white()}*")
-        marks = tf.constant([added_mark(number) for number, _ in group])
-        mark = tf.gather(marks, tf.argmax(tf.cast(token_is, tf.uint8), axis=1))
-        parts, origin = _rejoined(tf.where(accepted, mark, parts), origin, accepted)
+        accepted = is_match & ~said((self._split_special and token.special for token in tokens), which)
+        if any(token.single_word for token in tokens):
+            accepted &= ~(said((token.single_word for token in tokens), which) & _touches_word(parts, origin))
+        parts, kept = _rejoined(parts, origin, accepted)
+        origin, which, accepted = (tf.gather(x, kept) for x in (origin, which, accepted))
+
+        lefts = accepted & said((token.lstrip for token in tokens), which)
+        rights = accepted & said((token.rstrip for token in tokens), which)
+        blanks = [token.lstrip and _is_white(token.content) for token in tokens]
+        if any(blanks) and any(token.rstrip for token in tokens):
+            taken, rights = _taken_by_the_one_before(
+                parts, origin, lefts & said(blanks, which), rights, accepted
+            )
+            accepted, lefts = accepted & ~taken, lefts & ~taken
+            parts = tf.where(taken, "", parts)
+        if any(token.lstrip for token in tokens):
+            parts = _stripped(parts, ~accepted & tf.concat([lefts[1:], [False]], 0), f"{_white()}*\\z")
+        if any(token.rstrip for token in tokens):
+            parts = _stripped(parts, ~accepted & tf.concat([[False], rights[:-1]], 0), f"\\A{_white()}*")
+        mark = tf.gather(tf.constant([added_mark(number) for number, _ in group]), which)
+        parts = tf.where(accepted, mark, parts)
         return parts, tf.gather(rows, origin), tf.math.count_nonzero(accepted, dtype=tf.int32)
 
 
 def _rejoined(parts: Tensor, origin: Tensor, accepted: Tensor) -> tuple[Tensor, Tensor]:
-    """Matches that a rule forbids are text after all, one piece with the text around them."""
+    """Matches that a rule forbids are text after all, one part with the text around them; and which parts stay.
+
+    What they cover stays hidden from other tokens, as in Hugging Face's libraries: nothing is searched a second time.
+    """
     size = tf.size(parts)
     other_origin = tf.concat([[True], origin[1:] != origin[:-1]], 0)[:size]
     first = accepted | other_origin | tf.concat([[False], accepted[:-1]], 0)[:size]
-    piece = tf.cumsum(tf.cast(first, tf.int32)) - 1
-    joined = tf.strings.unsorted_segment_join(parts, piece, tf.math.count_nonzero(first, dtype=tf.int32))
-    return joined, tf.boolean_mask(origin, first)
+    new = tf.cumsum(tf.cast(first, tf.int32)) - 1
+    joined = tf.strings.unsorted_segment_join(parts, new, tf.math.count_nonzero(first, dtype=tf.int32))
+    return joined, places(first)
+
+
+def _taken_by_the_one_before(
+    parts: Tensor, origin: Tensor, blank: Tensor, rights: Tensor, accepted: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Tokens of white space that strip to the left may be gone before their turn comes.
+
+    A token that strips to the right takes all white space, that of later matches too. Of a match that strips to the
+    left, nothing is left then; others are found all the same.
+
+    Args:
+        parts: string [parts], in each origin text, match, text, match, text.
+        origin: int [parts].
+        blank: bool [parts], the matches that may be gone.
+        rights: bool [parts], the matches that strip to the right.
+        accepted: bool [parts], all matches.
+
+    Returns:
+        Which matches are gone, and after which ones the text loses the white space that it begins with.
+    """
+    match = places(accepted)
+    text_before = tf.gather(parts, tf.maximum(match - 1, 0))
+    goes_on = tf.strings.regex_full_match(text_before, f"{_white()}*")
+    same_row = tf.concat([[False], tf.gather(origin, match[1:]) == tf.gather(origin, match[:-1])], 0)[
+        : tf.size(match)
+    ]
+    depends = (
+        tf.gather(blank, match) & goes_on & same_row
+    )  # gone if the match before strips or is gone itself
+    strips = tf.gather(rights, match)
+    settled = strips | ~depends
+    last_settled = tf.gather(places(settled), tf.cumsum(tf.cast(settled, tf.int32)) - 1)
+    strips = tf.gather(strips, last_settled)
+    gone = depends & tf.concat([[False], strips], 0)[:-1]
+    of_part = tf.cumsum(tf.cast(accepted, tf.int32)) * tf.cast(accepted, tf.int32)  # 0: no match
+    gone, strips = (tf.gather(tf.concat([[False], flags], 0), of_part) for flags in (gone, strips))
+    return gone, strips
+
+
+def _index_of(parts: Tensor, contents: list[str]) -> Tensor:
+    """Which of the contents each part is, int64, if it is one: by fingerprints, since there may be thousands."""
+    with tf.init_scope(), tf.device("/CPU:0"):
+        given = _bytes_of(contents)
+        buckets = (1 << 63) - 1
+        while len(set((prints := tf.strings.to_hash_bucket_fast(given, buckets).numpy()).tolist())) < len(
+            contents
+        ):
+            buckets -= 1
+    order = np.argsort(prints)
+    found = tf.strings.to_hash_bucket_fast(parts, buckets)
+    place = tf.raw_ops.LowerBound(sorted_inputs=tf.constant(prints[order])[None, :], values=found[None, :])[0]
+    return tf.gather(tf.constant(order), tf.minimum(place, len(contents) - 1))
 
 
 def _alternation(tokens: Iterable[AddedToken]) -> str:
     """One regular expression for all: RE2 takes the first that matches, so the longest come first."""
-    contents = sorted({token.content for token in tokens}, key=lambda content: -len(content.encode()))
+    contents = sorted(
+        {token.content for token in tokens}, key=lambda content: (-len(content.encode()), content)
+    )
     return "|".join("".join(map(_escaped, content)) for content in contents)
 
 
@@ -140,7 +202,7 @@ def _stripped(parts: Tensor, which: Tensor, pattern: str) -> Tensor:
 
 
 def _touches_word(parts: Tensor, origin: Tensor) -> Tensor:
-    """For each match: is there a word character right before or after it, in its own piece?
+    """For each match: is there a word character right before or after it, in its own stretch?
 
     Between two matches without text between them, the neighbour is the other match.
     """
@@ -156,8 +218,8 @@ def _touches_word(parts: Tensor, origin: Tensor) -> Tensor:
         far_origin = moved(origin, tf.constant([-1], origin.dtype), 2)
         return tf.where((near == b"") & (far_origin == origin), far, near)
 
-    before = tf.strings.regex_full_match(neighbour(-1), f"(?s).*[{_word()}]")
-    after = tf.strings.regex_full_match(neighbour(1), f"(?s)[{_word()}].*")
+    before = tf.strings.regex_full_match(neighbour(-1), f"(?s).*[{_ranges('word')}]")
+    after = tf.strings.regex_full_match(neighbour(1), f"(?s)[{_ranges('word')}].*")
     return before | after
 
 
@@ -168,18 +230,14 @@ def _bytes_of(contents: list[str]) -> Tensor:
 
 @cache
 def _white() -> str:
-    return "[" + "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in unicode_ranges("space")) + "]"
+    return f"[{_ranges('space')}]"
+
+
+def _is_white(content: str) -> bool:
+    return all(any(first <= ord(char) <= last for first, last in unicode_ranges("space")) for char in content)
 
 
 @cache
-def _word() -> str:
-    """The characters of `\\w` as ranges. Takes half a second, and is asked for only by `single_word`."""
-    ranges: list[list[int]] = []
-    for code in range(sys.maxunicode + 1):
-        if 0xD800 <= code < 0xE000 or not _is_word(chr(code)):
-            continue
-        if ranges and ranges[-1][1] == code - 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in ranges)
+def _ranges(name: Literal["space", "word"]) -> str:
+    """A class of the core's Unicode tables, for RE2, whose own tables are older."""
+    return "".join(f"\\x{{{first:x}}}-\\x{{{last:x}}}" for first, last in unicode_ranges(name))

@@ -13,6 +13,10 @@ import tensorflow as tf
 
 Tensor = Any
 
+# A table with a place for every id up to the last, where at least one place in so many is taken; else the ids are
+# searched for. One id near 2**31 must not cost 16 GB.
+_MOST_PLACES_PER_ID = 8
+
 
 class Spelling:
     """The bytes of every id. Immutable. Final.
@@ -22,32 +26,41 @@ class Spelling:
     """
 
     def __init__(self, spelt: Mapping[int, bytes]) -> None:
-        size = max(spelt) + 1
-        table = np.full(size, b"", object)
-        known = np.zeros(size, np.bool_)
-        for token_id, text in spelt.items():
-            table[token_id], known[token_id] = text, True
-        self._size = size
+        listed = np.array(sorted(spelt), np.int64)
+        self.some_id, self._last = int(listed[0]), int(listed[-1])
+        self._dense = self._last < _MOST_PLACES_PER_ID * len(listed)
         with tf.init_scope(), tf.device("/CPU:0"):
-            self._table = tf.constant(table)
-            self._known = None if known.all() else tf.constant(known)
+            if self._dense:
+                table = np.full(self._last + 1, b"", object)
+                known = np.zeros(self._last + 1, np.bool_)
+                table[listed], known[listed] = [spelt[token_id] for token_id in listed.tolist()], True
+                self._table = tf.constant(table)
+                self._known = None if known.all() else tf.constant(known)
+            else:
+                self._table = tf.constant(np.array([spelt[token_id] for token_id in listed.tolist()], object))
+                self._listed = tf.constant(listed)
 
     def __call__(self, ids: Tensor) -> Tensor:
         """The bytes of each id, string, shaped like `ids`.
 
         Fails with InvalidArgument where an id is none.
         """
-        inside = (ids >= 0) & (ids < self._size)
-        safe = tf.where(inside, ids, tf.zeros_like(ids))
-        if self._known is not None:
-            inside &= tf.gather(self._known, safe)
-        message = f"ids to detokenize must be tokens of the vocabulary, which ends at {self._size - 1}; this is none:"
         flat = tf.reshape(ids, [-1])
-        with tf.control_dependencies(
-            [tf.debugging.Assert(tf.reduce_all(inside), [message, _first(flat, tf.reshape(inside, [-1]))])]
-        ):
-            return tf.gather(self._table, safe)
+        place, known = self._places(flat)
+        message = (
+            f"ids to detokenize must be tokens of the vocabulary, which ends at {self._last}; this is none:"
+        )
+        first = tf.gather(flat, tf.where(~known)[:1, 0])
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [message, first])]):
+            return tf.reshape(tf.gather(self._table, place), tf.shape(ids))
 
-
-def _first(values: Tensor, good: Tensor) -> Tensor:
-    return tf.gather(values, tf.where(~good)[:1, 0])
+    def _places(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in the table each id is, and which ids there are."""
+        if not self._dense:
+            ids = tf.cast(ids, tf.int64)
+            place = tf.raw_ops.LowerBound(sorted_inputs=self._listed[None, :], values=ids[None, :])[0]
+            place = tf.minimum(place, len(self._listed) - 1)
+            return place, tf.gather(self._listed, place) == ids
+        inside = (ids >= 0) & (ids <= self._last)
+        place = tf.where(inside, ids, tf.zeros_like(ids))
+        return place, inside if self._known is None else inside & tf.gather(self._known, place)

@@ -6,23 +6,22 @@ files (`export.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import tensorflow as tf
 
 from ..hugging_face.added_tokens import AddedToken
-from ..hugging_face.base_vocabulary import BaseVocabulary, bytes_of
 from .added import AddedFinder
+from .branches import traced
 from .dense import RowLayout, dense, ragged
 from .detokens import Spelling
-from .graph_tables import graph_tables
+from .graph_tables import GraphTables, graph_tables
 from .merging import Merger
 from .pretokens import find_pretokens
 
 Tensor = Any
-
-MAX_RANK = 2
 
 
 class TokenizerEngine:
@@ -39,20 +38,12 @@ class TokenizerEngine:
         prefix_space: bool,
         errors: str,
     ) -> None:
-        self._layout, self._errors = layout, errors
-        tokens = list(added.values())
-        self._finder = AddedFinder(
-            tokens, split_special=split_special, prefix_space=prefix_space, errors=errors
-        )
-        self._merger = Merger(graph_tables(vocab, merges), list(added) if self._finder.makes_marks else [])
+        self._layout = layout
+        tables = graph_tables(vocab, merges)
         self.special_ids = sorted(token_id for token_id, token in added.items() if token.special)
-        self._spelling = Spelling(_spelt(vocab, merges, added))
-        # Traced once each; whoever calls them in a graph of his own gets the ops inlined.
-        self._flat = _graph(self._flat_ids, tf.TensorSpec([None], tf.string))
-
-    def _flat_ids(self, texts: Tensor) -> tuple[Tensor, Tensor]:
-        marked, marks = self._finder(texts)
-        return self._merger.ids(find_pretokens(marked, marks, self._errors), tf.size(texts))
+        listed = tuple(added.items())
+        self._spelling = _spelling(tables, listed)
+        self._flat = _flat_ids(tables, listed, split_special, prefix_space, errors)
 
     def rows(self, texts: Tensor) -> tuple[Tensor, Tensor]:
         """Texts, string [batch], to ids int32 [ids] and row splits int64 [batch + 1], nothing put around them."""
@@ -97,34 +88,55 @@ class TokenizerEngine:
             return spelt if ids.shape.rank == 0 else tf.strings.reduce_join(spelt, axis=-1)
 
     def _bytes(self, ids: Tensor, mask: Tensor | None, skip_special: bool) -> Tensor:
-        wanted = tf.ones_like(ids, tf.bool) if mask is None else tf.cast(mask, tf.bool)
+        wanted = tf.ones_like(ids, tf.bool)
+        if mask is not None:
+            same = tf.reduce_all(tf.equal(tf.shape(ids), tf.shape(mask)))
+            message = "attention_mask must have the shape of the ids; the shapes are:"
+            told = [message, tf.shape(mask), tf.shape(ids)]
+            with tf.control_dependencies([tf.debugging.Assert(same, told)]):
+                wanted = tf.cast(mask, tf.bool)
         # What is masked may hold any number, -100 for one.
-        spelt = self._spelling(tf.where(wanted, ids, tf.constant(self._layout.pad_id, ids.dtype)))
+        spelt = self._spelling(tf.where(wanted, ids, tf.constant(self._spelling.some_id, ids.dtype)))
         if skip_special and self.special_ids:
             special = tf.constant(self.special_ids, ids.dtype)
             wanted &= ~tf.reduce_any(ids[..., None] == special, axis=-1)
         return spelt if mask is None and not skip_special else tf.where(wanted, spelt, "")
 
 
-def _graph(function: Any, *signature: tf.TensorSpec) -> Any:
-    # Wrapped: TensorFlow counts retracings by name, and would take many layers for one that traces again and again.
-    return tf.function(lambda *t: function(*t), input_signature=signature, autograph=False)  # noqa: PLW0108
+@lru_cache(maxsize=8)
+def _flat_ids(
+    tables: GraphTables,
+    added: tuple[tuple[int, AddedToken], ...],
+    split_special: bool,
+    prefix_space: bool,
+    errors: str,
+) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
+    """The graph from texts, string [batch], to ids and row splits.
+
+    Kept and traced once: it takes a second, and Keras makes a layer anew at every load and clone. Layers that differ
+    only in what stands around their ids share it.
+    """
+    tokens = [token for _, token in added]
+    finder = AddedFinder(tokens, split_special=split_special, prefix_space=prefix_space, errors=errors)
+    merger = Merger(tables, [token_id for token_id, _ in added] if finder.makes_marks else [])
+
+    def flat_ids(texts: Tensor) -> tuple[Tensor, Tensor]:
+        marked, marks = finder(texts)
+        return merger.ids(find_pretokens(marked, marks, errors), tf.size(texts))
+
+    return traced(flat_ids, tf.TensorSpec([None], tf.string))
 
 
-def _spelt(
-    vocab: Mapping[str, int], merges: Sequence[tuple[str, str]], added: Mapping[int, AddedToken]
-) -> dict[int, bytes]:
-    """The bytes of every id. What the merges do not make is text that stands for itself."""
-    made = {left + right for left, right in merges}
-    spelt = {
-        token_id: bytes_of(token) if len(token) == 1 or token in made else token.encode()
-        for token, token_id in vocab.items()
-    }
-    base = BaseVocabulary(vocab, merges)
-    for token_id, token in added.items():
-        if token_id not in spelt or not base.spells_bytes(token.content):
-            spelt[token_id] = token.content.encode()
-    return spelt
+@lru_cache(maxsize=8)
+def _spelling(tables: GraphTables, added: tuple[tuple[int, AddedToken], ...]) -> Spelling:
+    """The bytes of every id. An added token that no merge makes stands for its text."""
+    made = set(tables.ids.tolist())
+    return Spelling(
+        {
+            **tables.spelt,
+            **{token_id: token.content.encode() for token_id, token in added if token_id not in made},
+        }
+    )
 
 
 class _Shape:

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 from .._core import TokenizerError
+from .branches import traced
 from .serving_warmup import prediction_log
 
 if TYPE_CHECKING:
     from .layer import TFGPT2Tokenizer
 
-# One request that takes every branch of the graph: words not in the table, characters beyond ASCII, wide white space,
-# bytes that are no UTF-8, a contraction, a run, nothing at all.
+# One request that takes every branch of the graph: pretokens not in the table, characters beyond ASCII, wide white
+# space, bytes that are no UTF-8, a contraction, a run, nothing at all.
 _WARM_UP = (
     b"A warm-up sentence: it's unbelievably wonderful.",
     "Ünïcödé, \u3000日本語, \u00a0Привет 123".encode(),
@@ -97,18 +98,22 @@ def _served(
     engine, dtype = layer._engine, tf.as_dtype(layer.dtype)
 
     def tokenize(text: Any) -> Any:
-        return engine.tokenize_batch(text, max_length, dtype)
+        # Sessions take tensors of any rank, whatever the signature says.
+        return engine.tokenize_batch(tf.ensure_shape(text, [None]), max_length, dtype)
 
     def detokenize(input_ids: Any, attention_mask: Any) -> Any:
+        input_ids = tf.ensure_shape(input_ids, [None, None])
         return {"text_bytes": engine.detokenize(input_ids, attention_mask, skip_special)}
 
-    module = tf.Module()
-    module.tokenize = tf.function(
-        tokenize, input_signature=[tf.TensorSpec([None], tf.string, "text")], autograph=False
-    )
     rows = [tf.TensorSpec([None, None], dtype, name) for name in ("input_ids", "attention_mask")]
-    module.detokenize = tf.function(detokenize, input_signature=rows, autograph=False)
-    signatures = {name: getattr(module, name).get_concrete_function() for name in ("tokenize", "detokenize")}
+    signatures = {
+        "tokenize": traced(tokenize, tf.TensorSpec([None], tf.string, "text")).get_concrete_function(),
+        "detokenize": traced(detokenize, *rows).get_concrete_function(),
+    }
+    # Concrete functions: saving would trace others again, and the model would hold everything twice.
+    module = tf.Module()
+    for name, function in signatures.items():
+        setattr(module, name, function)
     return module, signatures
 
 

@@ -15,8 +15,8 @@ u v in a text:
 A pair whose rank is below the left threat at its left border and at most the right threat at its right border stays
 as it is until its turn comes, whatever happens elsewhere; so it may have its turn now. (In a tie the left pair wins,
 hence "below" on one side.) This needs merges whose parts are made before them and tokens that are made in one way
-only, which training guarantees and `merge_tables` checks. On real text in 194 languages words are done after at most
-6 rounds; where no pair is safe, the lowest rank in reach of the longest token is.
+only, which training guarantees and `merge_tables` checks. On real text in 194 languages pretokens are done after
+at most 6 rounds; where no pair is safe, the lowest rank in reach of the longest token is.
 """
 
 from __future__ import annotations

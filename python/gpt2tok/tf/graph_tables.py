@@ -1,6 +1,6 @@
 """Which constants does the in-graph tokenizer gather from? Character classes, pretokens by their bytes, pairs.
 
-Owns the numbers that `tf.py` and these tables must agree on: the classes of characters, the bytes that never occur in
+Owns the numbers that the graph and these tables must agree on: the classes of characters, the bytes that never occur in
 UTF-8 and serve as marks, the layout of table rows. Refuses frameworks: NumPy only.
 """
 
@@ -29,6 +29,7 @@ ROW = 0xFF  # between texts
 ADDED = 0xFE  # an added token, followed by its number in octal digits
 DIGIT = 0xF5  # the digit 0
 ADDED_DIGITS = 5
+MAX_ADDED = 8**ADDED_DIGITS
 
 # Entries of the pretoken table that are no ids.
 ROW_END, NOTHING, ADDED_MARK = -1, -2, -3
@@ -46,19 +47,21 @@ class ByteTables:
     character: Array  # uint8 [last letter or number + 2]: class by code point; all above are as the last
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GraphTables:
-    """All that the graph gathers from."""
+    """All that the graph gathers from. Compared and hashed by identity: `graph_tables` gives equal calls the same."""
 
     pretoken_hash: PerfectHash  # of two uint64: bytes 0-7; bytes 8-14 and the length
     pretoken_keys: Array  # int64 [slots, 2]: the two parts of the key
     pretoken_ids: Array  # int32 [slots]: id or ROW_END, NOTHING, ADDED_MARK
     pair_hash: PerfectHash  # of one unsigned integer: left << shift | right
     pairs: Array  # int32 [slots, 4 or 5]: the key (of 64 bits: left, right), rank, left threat, right threat
-    ids: Array  # int64 [tokens + 1]: id by internal number, the last one for the end mark
+    ids: Array  # int64 [tokens]: id by internal number
+    spelt: Mapping[
+        int, bytes
+    ]  # by id, all entries; what no byte and no merge makes is text that stands for itself
     end: int  # the internal number that stands after a pretoken
     longest: int  # bytes of the longest token
-    token_bytes: list[bytes]  # by internal number, the end mark left out
 
 
 def graph_tables(vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> GraphTables:
@@ -87,10 +90,13 @@ def _graph_tables(vocab: tuple[tuple[str, int], ...], merges: tuple[tuple[str, s
         pretoken_ids=pretoken_ids,
         pair_hash=pair_hash,
         pairs=pairs,
-        ids=np.append(tables.ids, 0),
+        ids=tables.ids,
+        spelt={
+            **{token_id: token.encode() for token, token_id in vocab},
+            **dict(zip(tables.ids.tolist(), tables.tokens, strict=True)),
+        },
         end=len(tables.tokens),
         longest=tables.longest,
-        token_bytes=tables.tokens,
     )
 
 

@@ -1,7 +1,7 @@
 """What does Keras see? `TFGPT2Tokenizer`, a layer from strings to ids.
 
-Owns the layer, its checks at the door and its configuration. Refuses the graph itself (`engine.py`) and SavedModels
-(`export.py`).
+Owns the layer and its configuration. Refuses the checks of what it is given (`arguments.py`), the graph itself
+(`engine.py`) and SavedModels (`export.py`).
 """
 
 from __future__ import annotations
@@ -14,14 +14,27 @@ from typing import Any, final
 import keras
 import tensorflow as tf
 
-from .._core import SpecialTokenError, TokenizerError, VocabError
-from ..hugging_face.added_tokens import FLAGS, AddedToken
+from .._core import TokenizerError
+from .arguments import (
+    MAX_RANK,
+    Added,
+    added_config,
+    checked_default_length,
+    checked_id_of,
+    checked_ids,
+    checked_length,
+    checked_mask,
+    checked_pad_id,
+    checked_text,
+    checked_vocabulary,
+    no_strings,
+    too_deep,
+)
 from .dense import RowLayout
-from .engine import MAX_RANK, TokenizerEngine
+from .engine import TokenizerEngine
 from .export import export_tokenizer
 
 Tensor = Any
-Added = Mapping[int, "AddedToken | Mapping[str, Any] | str"]
 
 
 @final
@@ -93,19 +106,14 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         # Strings and lists come as they are; Keras would try to make floats of them.
         self._convert_input_args = False
         self._allow_non_tensor_positional_args = True
-        self.vocabulary = _vocab_of(vocab)
-        self.merge_list = _merges_of(merges)
-        self.added_tokens = _added_of(added_tokens or {})
-        ids = {**self.vocabulary, **{token.content: i for i, token in self.added_tokens.items()}}
+        self._given = checked_vocabulary(vocab, merges, added_tokens or {})
+        ids = self._given.ids
         around = [
-            _id_of(name, token, ids) if wanted else None
+            checked_id_of(name, token, ids) if wanted else None
             for name, token, wanted in (("bos", bos_token, add_bos), ("eos", eos_token, add_eos))
         ]
-        if pad_token_id is None:
-            pad_token_id = ids.get(eos_token or "", 0)
-        if not 0 <= pad_token_id <= 0x7FFFFFFF:
-            raise TokenizerError(f"pad_token_id is {pad_token_id}: ids are 0 or greater, and have 31 bits")
-        self.max_length = None if max_length is None else _checked_length(max_length)
+        pad_token_id = checked_pad_id(ids.get(eos_token or "", 0) if pad_token_id is None else pad_token_id)
+        self.max_length = checked_default_length(max_length)
         self._options = {
             "bos_token": bos_token,
             "eos_token": eos_token,
@@ -127,9 +135,9 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             cut_left=truncation_side == "left",
         )
         self._engine = TokenizerEngine(
-            self.vocabulary,
-            self.merge_list,
-            self.added_tokens,
+            self._given.vocab,
+            self._given.merges,
+            self._given.added,
             layout,
             split_special=split_special_tokens,
             prefix_space=add_prefix_space,
@@ -204,8 +212,8 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             TokenizerError: they have too many dimensions, or `max_length` is below 1.
             tf.errors.InvalidArgumentError: bytes that are no UTF-8, if errors="strict"; a tensor `max_length` below 1.
         """
-        length = self.max_length if max_length is None else _checked_length(max_length)
-        return self._engine.tokenize(_checked_text(text), length, tf.as_dtype(self.dtype))
+        length = self.max_length if max_length is None else checked_length(max_length)
+        return self._engine.tokenize(checked_text(text), length, tf.as_dtype(self.dtype))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if keras.backend.backend() == "tensorflow":
@@ -221,10 +229,10 @@ class TFGPT2Tokenizer(keras.layers.Layer):
     def compute_output_spec(self, text: Any, max_length: Any = None) -> dict[str, keras.KerasTensor]:
         """The shapes that `call` returns, for functional models."""
         if keras.backend.standardize_dtype(text.dtype) != "string":
-            raise TypeError(_no_strings(text.dtype))
+            raise TypeError(no_strings(text.dtype))
         if len(text.shape) > MAX_RANK:
-            raise TokenizerError(_too_deep(len(text.shape)))
-        length = self.max_length if max_length is None else _checked_length(max_length)
+            raise TokenizerError(too_deep(len(text.shape)))
+        length = self.max_length if max_length is None else checked_length(max_length)
         if length is not None:
             shape = (*text.shape, length if isinstance(length, int) else None)
             return {
@@ -244,7 +252,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             >>> TFGPT2Tokenizer.from_pretrained("gpt2").tokenize(["a", "b c"])
             <tf.RaggedTensor [[64], [65, 269]]>
         """
-        return self._engine.tokenize(_checked_text(text), None, tf.as_dtype(self.dtype))["input_ids"]
+        return self._engine.tokenize(checked_text(text), None, tf.as_dtype(self.dtype))["input_ids"]
 
     def detokenize(
         self, ids: Any, attention_mask: Any = None, *, skip_special_tokens: bool = False
@@ -260,19 +268,13 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             string, one dimension less. Bytes, for a row may end inside a character.
 
         Raises:
-            TypeError: the ids are no integers.
+            TypeError: the ids are no integers, or the mask holds no numbers.
+            TokenizerError: the mask has another shape than the ids.
             tf.errors.InvalidArgumentError: an id is no token of the vocabulary.
         """
-        if not isinstance(ids, tf.RaggedTensor):
-            ids = tf.convert_to_tensor(ids)
-            if ids.dtype == tf.float32 and ids.shape.num_elements() == 0:
-                ids = tf.cast(ids, tf.int32)  # an empty list says nothing of its type
-        if not ids.dtype.is_integer:
-            raise TypeError(f"detokenize takes ids as integers, not {ids.dtype.name}: cast them to int32")
+        ids = checked_ids(ids)
         if attention_mask is not None:
-            attention_mask = tf.convert_to_tensor(attention_mask)
-            if isinstance(ids, tf.RaggedTensor):
-                raise TypeError("ragged ids have no padding: leave attention_mask out")
+            attention_mask = checked_mask(attention_mask, ids)
         return self._engine.detokenize(ids, attention_mask, skip_special_tokens)
 
     def export(self, directory: str | os.PathLike[str], **options: Any) -> None:
@@ -281,17 +283,13 @@ class TFGPT2Tokenizer(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """All that makes the layer again, the vocabulary included, as the texts of its two files."""
-        merges = "\n".join(f"{left} {right}" for left, right in self.merge_list)
-        added = {
-            str(i): {"content": token.content, **{flag: bool(getattr(token, flag)) for flag in FLAGS}}
-            for i, token in self.added_tokens.items()
-        }
+        merges = "\n".join(f"{left} {right}" for left, right in self._given.merges)
         return {
             **super().get_config(),
             "dtype": self.dtype,
-            "vocab": json.dumps(self.vocabulary, ensure_ascii=False),
+            "vocab": json.dumps(self._given.vocab, ensure_ascii=False),
             "merges": merges,
-            "added_tokens": added,
+            "added_tokens": added_config(self._given.added),
             **self._options,
         }
 
@@ -302,107 +300,3 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         config.pop("trainable", None)
         config["added_tokens"] = {int(i): token for i, token in (config.get("added_tokens") or {}).items()}
         return cls(**config)
-
-
-def _vocab_of(vocab: Mapping[str, int] | str) -> dict[str, int]:
-    if isinstance(vocab, str):
-        try:
-            vocab = json.loads(vocab)
-        except ValueError as error:
-            raise VocabError(
-                f"the vocabulary is a string, but not the JSON of a vocab.json: {error}"
-            ) from None
-    if not isinstance(vocab, Mapping):
-        raise TypeError(
-            f"vocab is a mapping of tokens to ids or the text of a vocab.json, not {type(vocab).__name__}"
-        )
-    seen: dict[int, str] = {}
-    for token, token_id in vocab.items():
-        if not isinstance(token, str) or not isinstance(token_id, int) or isinstance(token_id, bool):
-            raise TypeError(f"vocab maps str to int, but holds {token!r}: {token_id!r}")
-        if not 0 <= token_id <= 0x7FFFFFFF:
-            raise VocabError(f"token {token!r} has the id {token_id}: ids are 0 or greater, and have 31 bits")
-        if seen.setdefault(token_id, token) != token:
-            raise VocabError(
-                f"tokens {seen[token_id]!r} and {token!r} share the id {token_id}: give each its own"
-            )
-    return dict(vocab)
-
-
-def _merges_of(merges: Sequence[tuple[str, str]] | str) -> list[tuple[str, str]]:
-    lines: Any = merges
-    if isinstance(merges, str):
-        # A line of a file that begins like this tells its version; no merge has two words after "#version:".
-        lines = [line for line in merges.split("\n") if line.strip() and not line.startswith("#version")]
-    pairs = []
-    for i, merge in enumerate(lines):
-        parts = tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge)
-        if len(parts) != 2 or not all(isinstance(part, str) and part for part in parts):
-            raise VocabError(f"merge {i} is {merge!r}: two tokens with one space between them are wanted")
-        pairs.append((parts[0], parts[1]))
-    return pairs
-
-
-def _added_of(added: Added) -> dict[int, AddedToken]:
-    tokens = {}
-    for token_id, given in sorted(added.items()):
-        if isinstance(given, Mapping):
-            token = AddedToken(**given)
-        else:
-            token = AddedToken.of(given, special=isinstance(given, str))
-        if not token.content:
-            raise SpecialTokenError(f"added token {token_id} has no text: give it one, or leave it out")
-        if not 0 <= token_id <= 0x7FFFFFFF:
-            raise SpecialTokenError(
-                f"added token {token.content!r} has the id {token_id}: ids are 0 or greater"
-            )
-        tokens[token_id] = token
-    return tokens
-
-
-def _id_of(name: str, token: str | None, ids: Mapping[str, int]) -> int:
-    if token is None:
-        raise SpecialTokenError(f"add_{name} needs a {name}_token: name one")
-    if token not in ids:
-        raise SpecialTokenError(
-            f"{name}_token {token!r} has no id: add it to the vocabulary or to added_tokens"
-        )
-    return ids[token]
-
-
-def _checked_text(text: Any) -> Tensor:
-    if isinstance(text, tf.RaggedTensor):
-        rank = text.shape.rank
-    else:
-        text = tf.convert_to_tensor(text)
-        if text.dtype == tf.float32 and text.shape.num_elements() == 0:
-            text = tf.zeros(text.shape, tf.string)  # an empty list says nothing of its type
-        rank = text.shape.rank
-    if text.dtype != tf.string:
-        raise TypeError(_no_strings(text.dtype.name))
-    if rank is None:
-        raise TokenizerError("texts of unknown rank: give them a shape, with tf.ensure_shape(text, [None])")
-    if rank > MAX_RANK:
-        raise TokenizerError(_too_deep(rank))
-    return text
-
-
-def _no_strings(dtype: Any) -> str:
-    return f"the tokenizer takes strings (tf.string, str or bytes), not {dtype}: give it the text itself"
-
-
-def _too_deep(rank: int) -> str:
-    return f"texts come as one string, a vector or a matrix, not with {rank} dimensions: reshape them to [-1]"
-
-
-def _checked_length(length: Any) -> Any:
-    if isinstance(length, int) and not isinstance(length, bool):
-        if length < 1:
-            raise TokenizerError(f"max_length is {length}: give 1 or more, or None for ragged rows")
-        return length
-    tensor = tf.convert_to_tensor(length)
-    if not tensor.dtype.is_integer or tensor.shape.rank not in (0, None):
-        raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}")
-    message = "max_length must be 1 or more (leave it out for ragged rows); it is:"
-    with tf.control_dependencies([tf.debugging.Assert(tensor >= 1, [message, tensor])]):
-        return tf.identity(tensor)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from .branches import apart, either
+from .branches import apart, either, traced
 from .graph_hash import PerfectHash
 from .graph_merges import NEVER
 from .graph_tables import ADDED_DIGITS, ADDED_MARK, DIGIT, KEY_BYTES, ROW_END, GraphTables, key_masks
@@ -21,8 +21,8 @@ from .pretokens import FIRST_ROW, Pretokens, at, places
 Tensor = Any
 
 _FRONT_MARKS, _BACK_MARKS = 2, 3  # end marks around the parts, so that each pair has neighbours to ask
-# Rounds written out, for a turn of a loop costs four times as much. After four, nine words of ten are done in English;
-# after eight, all but strange ones. Of many parts, six of seven have nothing to do after two rounds, and leave.
+# Rounds written out, for a turn of a loop costs four times as much. After four, nine pretokens of ten are done in
+# English; after eight, all but strange ones. Of many parts, six of seven have nothing to do after two, and leave.
 _ROUNDS, _ROUNDS_OF_MANY = 4, 2
 _FEW_PARTS = 4096
 _GOING, _STUCK, _DONE = range(3)
@@ -46,14 +46,17 @@ class Merger:
             self._key_masks = tf.constant(key_masks())
             self._pair_displacement = tf.constant(tables.pair_hash.displacement)
             self._pairs = tf.constant(tables.pairs)
-            self._ids = tf.constant(tables.ids.astype(np.int32))
+            # The end mark has a number, too, but its id is never looked at.
+            self._ids = tf.constant(np.append(tables.ids, 0).astype(np.int32))
             self._added_ids = tf.constant(np.array(added_ids, np.int32)) if added_ids else None
         # Traced once however often they are called: they are most of the graph.
-        parts = [tf.TensorSpec([None], tf.int32)]
-        self._round = tf.function(self._joined_once, input_signature=parts, autograph=False)
-        self._lowest = tf.function(self._lowest_rank, input_signature=parts, autograph=False)
-        self._to_the_end = apart(self._joined_to_the_end, *parts)
-        self._more_rounds = apart(self._joined_in_more_rounds, *parts)
+        parts = tf.TensorSpec([None], tf.int32)
+        self._ranks = traced(self._ranks_of_pairs, parts)
+        self._round = traced(self._joined_once, parts)
+        self._lowest = traced(self._lowest_rank, parts)
+        self._turn = traced(self._one_turn, parts)
+        self._to_the_end = apart(self._joined_to_the_end, parts)
+        self._more_rounds = apart(self._joined_in_more_rounds, parts)
 
     def ids(self, pretokens: Pretokens, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The ids of all texts, and where each text's begin.
@@ -191,7 +194,7 @@ class Merger:
         ends = places(parts[_FRONT_MARKS - 1 : 1 - _BACK_MARKS - 1] == self._tables.end) + _FRONT_MARKS - 1
         return ends[:-1] + 1, ends[1:] - ends[:-1] - 1
 
-    def _ranks(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _ranks_of_pairs(self, parts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Rank, left threat and right threat of each pair of neighbours, int32 [parts - 1]; NEVER for none."""
         table = self._tables.pair_hash
         half = table.bits // 2
@@ -219,18 +222,13 @@ class Merger:
     def _joined_to_the_end(self, parts: Tensor) -> Tensor:
         shapes = (tf.TensorShape([None]), tf.TensorShape([]))
 
-        def plain(parts: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-            chosen, rank = _safe(*self._ranks(parts))
-            possible = _count(rank < NEVER)
-            progress = _count(chosen) * _SLOW_PROGRESS >= possible
-            # Done, going well, or in need of more work.
-            state = tf.where(possible > 0, tf.where(progress, _GOING, _STUCK), _DONE)
-            return self._join(parts, chosen, rank), state
-
         def rounds(parts: Tensor) -> tuple[Tensor, Tensor]:
-            start = (parts, tf.constant(_GOING))
             return tf.while_loop(
-                lambda _, state: state == _GOING, plain, start, shape_invariants=shapes, parallel_iterations=1
+                lambda _, state: state == _GOING,
+                lambda parts, _: self._turn(parts),
+                (parts, tf.constant(_GOING)),
+                shape_invariants=shapes,
+                parallel_iterations=1,
             )
 
         def harder(parts: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,6 +243,14 @@ class Merger:
             shape_invariants=shapes,
             parallel_iterations=1,
         )[0]
+
+    def _one_turn(self, parts: Tensor) -> tuple[Tensor, Tensor]:
+        chosen, rank = _safe(*self._ranks(parts))
+        possible = _count(rank < NEVER)
+        progress = _count(chosen) * _SLOW_PROGRESS >= possible
+        # Done, going well, or in need of more work.
+        state = tf.where(possible > 0, tf.where(progress, _GOING, _STUCK), _DONE)
+        return self._join(parts, chosen, rank), state
 
     def _safe_by_reach(
         self, parts: Tensor, rank: Tensor, left_threat: Tensor, right_threat: Tensor
@@ -266,10 +272,11 @@ class Merger:
         lowest = tf.math.segment_min(here, number - number[0])
         lowest_of_all = here == tf.gather(lowest, number - number[0])
         before, after, reach = rank, rank, 1
+        widened = traced(
+            _widened, ranks := tf.TensorSpec([None], tf.int32), ranks, tf.TensorSpec([], tf.int32)
+        )
         while reach < self._tables.longest:
-            never = tf.fill([reach], NEVER)
-            before = tf.minimum(before, tf.concat([never, before], 0)[:-reach])
-            after = tf.minimum(after, tf.concat([after, never], 0)[reach:])
+            before, after = widened(before, after, reach)
             reach *= 2
         lowest_near = (here <= before[2:-2]) & (here <= after[2:-2])
         leftmost = (here < rank[1:-3]) & (here <= rank[3:-1])
@@ -285,6 +292,21 @@ def _safe(rank: Tensor, left_threat: Tensor, right_threat: Tensor) -> tuple[Tens
     right = tf.minimum(rank[3:-1], tf.maximum(right_threat[3:-1], right_threat[4:]))
     here = rank[2:-2]
     return (here < left) & (here <= right), here  # nothing is below NEVER on the left but a rank
+
+
+def _widened(before: Tensor, after: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:
+    """The lowest ranks of twice as many pairs: in front of each pair and behind it, itself included.
+
+    Args:
+        before: int32 [pairs], the lowest of `reach` pairs.
+        after: the same.
+        reach: int32 scalar.
+    """
+    never = tf.fill([reach], NEVER)
+    return (
+        tf.minimum(before, tf.concat([never, before], 0)[:-reach]),
+        tf.minimum(after, tf.concat([after, never], 0)[reach:]),
+    )
 
 
 def _slot(table: PerfectHash, displacement: Tensor, *parts: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from .branches import either
+from .branches import either, traced
 from .graph_tables import ADDED_DIGITS, EDGE, LEAD, ROW, SPACE, TAIL, byte_tables
 
 Tensor = Any
@@ -36,7 +36,7 @@ class Pretokens:
     """The places of pretokens in joined texts.
 
     Attributes:
-        words: int64 [8 * n]: the eight bytes from place p are words[(p & 7) * n + (p >> 3)].
+        words: int64 [8 * n], machine words: the eight bytes from place p are words[(p & 7) * n + (p >> 3)].
         start: int64 [pretokens], places. Row marks and added tokens' marks are pretokens of one byte.
         end: int64 [pretokens]
         head: int64 [pretokens], the eight bytes from the start, whatever the length.
@@ -91,15 +91,17 @@ def find_pretokens(texts: Tensor, marks: Tensor | None, errors: str) -> Pretoken
         marks_made += marks * (1 + ADDED_DIGITS)
 
     def beyond_ascii() -> tuple[Tensor, Tensor]:
-        valid, filled = _character_classes(words, classes)
+        valid, filled = _beyond_ascii().character_classes(words, classes)
 
         def mended() -> tuple[Tensor, Tensor]:
             again, fresh, _ = _read(refuse(texts) if errors == "strict" else as_utf8(texts))
-            return again, _character_classes(again, fresh)[1]
+            return again, _beyond_ascii().character_classes(again, fresh)[1]
 
         sound, known = either(valid & (marks_found == marks_made), lambda: (words, filled), mended)
         wide_space = tf.reduce_any((known == SPACE) & (_bytes(sound) >= 0x80))
-        return sound, either(~wide_space, lambda: _starts(known), lambda: _starts_of_characters(sound, known))
+        return sound, either(
+            ~wide_space, lambda: _beyond_ascii().starts(known), lambda: _starts_of_characters(sound, known)
+        )
 
     plain = (tf.reduce_max(classes) < TAIL) & (marks_found == marks_made)
     words, start = either(plain, lambda: (words, _starts(classes)), beyond_ascii)
@@ -120,6 +122,18 @@ def _constants() -> _Constants:
     with tf.init_scope(), tf.device("/CPU:0"):
         tables = byte_tables()
         return _Constants(*(tf.constant(getattr(tables, name)) for name in _Constants._fields))
+
+
+class _BeyondAscii(NamedTuple):
+    character_classes: Any
+    starts: Any
+
+
+@cache
+def _beyond_ascii() -> _BeyondAscii:
+    """What several rare branches need, as functions: a saved graph has the nodes of each once."""
+    words, classes = tf.TensorSpec([None], tf.int64), tf.TensorSpec([None], tf.uint8)
+    return _BeyondAscii(traced(_character_classes, words, classes), traced(_starts, classes))
 
 
 def _i64(value: int) -> Tensor:
@@ -166,7 +180,7 @@ def _starts_of_characters(words: Tensor, classes: Tensor) -> Tensor:
     """The same where white space has several bytes and a byte alone cannot see its neighbours."""
     place = places(tf.bitwise.bitwise_and(_bytes(words), 0xC0) != 0x80)
     place = place[: tf.size(place) // 2 * 2]
-    return tf.gather(place, _starts(tf.gather(classes, place)))
+    return tf.gather(place, _beyond_ascii().starts(tf.gather(classes, place)))
 
 
 def _bytes(words: Tensor) -> Tensor:

@@ -1,0 +1,160 @@
+"""The in-graph tokenizer among Keras and TensorFlow: models, files, configurations, threads, other backends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiktoken
+from tf_proof_set import differences, expected, flat, strings
+
+from gpt2tok import AddedToken, GPT2TokenizerFast, TokenizerError
+from gpt2tok.tf import TFGPT2Tokenizer
+
+
+def test_before_a_jit_compiled_model(layer: TFGPT2Tokenizer) -> None:
+    assert layer.supports_jit is False
+    text = keras.Input((), dtype="string")
+    rows = layer(text, max_length=6)
+    assert rows["input_ids"].shape == (None, 6)
+    hidden = keras.layers.Embedding(50257, 4)(rows["input_ids"])
+    inner_in = keras.Input((6, 4))
+    inner = keras.Model(inner_in, keras.layers.Dense(2)(keras.layers.Flatten()(inner_in)))
+    inner.compile("sgd", "mse", jit_compile=True)
+    model = keras.Model(text, inner(hidden))
+    model.compile("sgd", "mse")
+    before = model.predict(tf.constant(["a b", "c"]), verbose=0)
+    model.fit(tf.constant(["a b", "c"]), np.zeros((2, 2)), epochs=1, verbose=0)
+    assert before.shape == (2, 2)
+    tokens = layer(["a b", "c"], max_length=6)["input_ids"]
+    jitted = tf.function(lambda ids: tf.reduce_sum(ids, axis=1), jit_compile=True)
+    assert jitted(tokens).numpy().tolist() == tokens.numpy().sum(axis=1).tolist()
+
+
+def test_symbolic_shapes(layer: TFGPT2Tokenizer) -> None:
+    ragged = layer(keras.Input((), dtype="string"))["input_ids"]
+    assert ragged.ragged
+    assert ragged.shape == (None, None)
+    assert layer(keras.Input((3,), dtype="string"), max_length=2)["attention_mask"].shape == (None, 3, 2)
+    with pytest.raises(TypeError, match="strings"):
+        layer(keras.Input((), dtype="int32"))
+    with pytest.raises(TokenizerError, match="dimensions"):
+        layer(keras.Input((3, 3), dtype="string"))
+
+
+def test_no_weights(layer: TFGPT2Tokenizer) -> None:
+    assert layer.weights == []
+
+
+def test_it_survives_clear_session(tiktoken_gpt2: tiktoken.Encoding) -> None:
+    layer = TFGPT2Tokenizer.from_pretrained("gpt2")
+    traced = tf.function(lambda x: layer(x, max_length=9)["input_ids"])
+    text = "Antidisestablishmentarianism, 日本\u3000!"
+    want = tiktoken_gpt2.encode_ordinary(text)
+    for _ in range(2):
+        assert layer(text)["input_ids"].numpy().tolist() == want
+        assert traced(tf.constant([text])).numpy().tolist() == [want[:9]]
+        keras.backend.clear_session()
+
+
+def test_many_threads(layer: TFGPT2Tokenizer, tiktoken_gpt2: tiktoken.Encoding, texts: list[bytes]) -> None:
+    groups = [texts[i::4] for i in range(4)]
+    wrong: list[bytes] = []
+
+    def work(group: list[bytes]) -> None:
+        for start in range(0, len(group), 200):
+            part = group[start : start + 200]
+            wrong.extend(
+                differences(part, expected(tiktoken_gpt2, part), *flat(layer.tokenize(strings(part))))
+            )
+
+    threads = [threading.Thread(target=work, args=(group,)) for group in groups]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_on_another_backend() -> None:
+    program = """
+import keras, tensorflow as tf
+from gpt2tok.tf import TFGPT2Tokenizer
+layer = TFGPT2Tokenizer.from_pretrained("gpt2")
+assert layer(["Hello world"])["input_ids"].to_list() == [[15496, 995]]
+assert next(iter(tf.data.Dataset.from_tensors(["Hi"]).map(layer)))["input_ids"].to_list() == [[17250]]
+try:
+    layer(keras.KerasTensor((None,), dtype="string"))
+except ValueError as error:
+    assert "KERAS_BACKEND=tensorflow" in str(error), error
+    print("refused")
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False
+    )
+    assert run.stdout.strip() == "refused", run.stderr[-2000:]
+
+
+def test_configuration_round_trip(tmp_path: Path) -> None:
+    fast = GPT2TokenizerFast.from_pretrained("gpt2", pad_token="<pad>", add_prefix_space=True)
+    fast.add_tokens([AddedToken("<x>", lstrip=True), AddedToken("word", single_word=True)])
+    layer = TFGPT2Tokenizer.from_tokenizer(
+        fast, padding_side="left", add_bos=True, dtype="int64", max_length=12
+    )
+    config = json.loads(json.dumps(layer.get_config()))
+    other = TFGPT2Tokenizer.from_config(config)
+    assert other.get_config() == layer.get_config()
+    texts = ["a <x> b", "word words", "<pad> 日本\u3000", ""]
+    for name in ("input_ids", "attention_mask"):
+        assert np.array_equal(layer(texts)[name], other(texts)[name])
+    assert other(texts)["input_ids"].dtype == tf.int64
+    # No path in it: nothing to find on another machine.
+    assert not [value for value in config.values() if isinstance(value, str) and os.sep in value[:1]]
+
+
+def test_models_with_the_layer_first(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    text = keras.Input((), dtype="string", name="text")
+    hidden = keras.layers.Embedding(50257, 3)(layer(text, max_length=5)["input_ids"])
+    model = keras.Model(text, keras.layers.Flatten()(hidden))
+    asked = tf.constant(["Hello world", "日本\u3000語 unbelievably", ""])
+    want = model(asked).numpy()
+
+    model.save(tmp_path / "m.keras")
+    assert np.array_equal(keras.models.load_model(tmp_path / "m.keras")(asked), want)
+    assert np.array_equal(keras.models.clone_model(model)(asked).shape, want.shape)
+
+    model.export(tmp_path / "exported", verbose=False)
+    exported = tf.saved_model.load(str(tmp_path / "exported"))
+    assert np.array_equal(exported.serve(asked), want)
+
+    tf.saved_model.save(model, str(tmp_path / "saved"))
+    saved = tf.saved_model.load(str(tmp_path / "saved"))
+    signature = saved.signatures["serving_default"]
+    assert np.array_equal(next(iter(signature(asked).values())), want)
+
+
+def test_a_module_that_holds_the_layer(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    class Holder(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = layer
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+        def __call__(self, x: Any) -> Any:
+            return self.layer(x)["input_ids"]
+
+    tf.saved_model.save(Holder(), str(tmp_path / "held"))
+    assert tf.saved_model.load(str(tmp_path / "held"))(tf.constant(["Hello world", ""])).to_list() == [
+        [15496, 995],
+        [],
+    ]
