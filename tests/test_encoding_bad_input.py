@@ -129,7 +129,7 @@ def test_nul_is_a_character_like_any_other(gpt2: Encoding, tiktoken_gpt2: Any) -
     for text in ("\0", "a\0b", "\0\0\0 \0", "\0" * 100, "'\0s", f"\0{END}\0"):
         assert gpt2.encode_ordinary(text) == tiktoken_gpt2.encode_ordinary(text)
         assert gpt2.decode(gpt2.encode(text, allowed_special="all")) == text
-    message = refused(SpecialTokenError, lambda: gpt2.encode(f"\0\0{END}"), "at byte 2")
+    message = refused(SpecialTokenError, lambda: gpt2.encode(f"\0\0{END}"), "at character 2")
     assert "\0" not in message
 
 
@@ -321,8 +321,13 @@ def test_num_threads_must_be_at_least_one(gpt2: Encoding, number: int) -> None:
         with pytest.raises(TokenizerError, match="num_threads must be at least 1") as caught:
             call()
         assert str(number) in str(caught.value)
-    for wrong in (1.5, "2"):
-        refused(TypeError, lambda wrong=wrong: gpt2.encode_batch(["a"], num_threads=wrong))
+    for wrong in (1.5, "2", True):
+        refused(
+            TypeError,
+            lambda wrong=wrong: gpt2.encode_batch(["a"], num_threads=wrong),
+            "num_threads",
+            repr(wrong),
+        )
 
 
 def test_dtypes(gpt2: Encoding) -> None:
@@ -401,8 +406,8 @@ def test_decoding_strictly_raises_what_python_raises(gpt2: Encoding) -> None:
         with pytest.raises(UnicodeDecodeError) as caught:
             call()
         assert caught.value.args == right.value.args
-    for call in calls[2:4]:
-        with pytest.raises(UnicodeDecodeError, match=r"\(in batch\[1\]\)"):
+    for call, row in zip(calls[2:4], ("batch", "row"), strict=True):
+        with pytest.raises(UnicodeDecodeError, match=rf"\(in {row}\[1\]\)"):
             call()
     # An unknown handler is an error even where it would not be needed.
     for call in (
@@ -421,7 +426,7 @@ def test_decoding_strictly_raises_what_python_raises(gpt2: Encoding) -> None:
 def test_special_tokens_in_the_text_are_refused_with_their_place(gpt2: Encoding, name: str) -> None:
     call = getattr(gpt2, name)
     message = refused(
-        SpecialTokenError, lambda: call(f"\u4e2d a{END}"), f'special token "{END}" at byte 5',
+        SpecialTokenError, lambda: call(f"\u4e2d a{END}"), f'special token "{END}" at character 3 (byte 5)',
         f'allowed_special={{"{END}"}}', "disallowed_special=()",
     )  # fmt: skip
     # The advice works as it is written.
@@ -452,7 +457,7 @@ def test_special_tokens_that_do_not_exist(gpt2: Encoding) -> None:
     refused(
         SpecialTokenError,
         lambda: gpt2.encode("my secret", disallowed_special={"secret"}),
-        '"secret" at byte 3',
+        '"secret" at character 3 (byte 3), which disallowed_special names; leave it out',
     )
 
 

@@ -51,13 +51,13 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
         (vocab_json(json.dumps(VOCAB, indent=1)[:-30]), r"EOF .* at line 25\d, column"),
         (vocab_json([1]), r"expected an object from token to id"),
         (vocab_json("null"), r"expected an object from token to id"),
-        (vocab_json({"a": 1.5}), r"floating point `1\.5`.* at line 1, column 9"),
+        (vocab_json({"a": 1.5}), r"token \"a\": .*floating point `1\.5`.* at line 1, column 10"),
         (vocab_json({"a": "1"}), r"string \"1\".* at line 1"),
         (vocab_json({"a": None}), r"null.* at line 1"),
         (vocab_json({"a": True}), r"boolean `true`.* at line 1"),
         (vocab_json({"a": [1]}), r"sequence.* at line 1"),
         (vocab_json(json.dumps(VOCAB) + "x"), r"trailing characters at line 1"),
-        (vocab_json('{"a": 99999999999999999999999}'), r"at line 1, column 29"),
+        (vocab_json('{"a": 99999999999999999999999}'), r"at line 1, column 30"),
         (vocab_json('{"a": %s}' % ("9" * 400_000)), r"number out of range at line 1"),
         (vocab_json('{"a": 1e999}'), r"number out of range at line 1"),
         (vocab_json('{"\\ud800": 1}'), r"hex escape at line 1"),
@@ -72,6 +72,10 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
         (tokenizer_json(model={"vocab": {"a": 1.5}}), r"line 1"),
         (tokenizer_json(model={"dropout": "much"}), r"line 1"),
         (tokenizer_json(added_tokens=[{"content": "x"}]), r"missing field `id` at line 1"),
+        (
+            tokenizer_json(added_tokens=[{"id": 258, "content": "x", "normalized": "x"}]),
+            r"expected a boolean at line 1",
+        ),
         (tokenizer_json(added_tokens=[{"id": -1, "content": "x"}]), r"-1.* at line 1"),
         (tokenizer_json(added_tokens=[{"id": 2**40, "content": "x"}]), rf"{2**40}.* at line 1"),
         (tokenizer_json('{"normalizer": ' + "[" * 500_000), r"recursion limit exceeded at line 1"),
@@ -85,6 +89,10 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
     ],
     "Unsupported": [
         (tokenizer_json(model={"type": "WordPiece"}), r'model\.type is "WordPiece", but .* needs "BPE"; use'),
+        (
+            tokenizer_json(decoder={"type": "WordPiece"}),
+            r'decoder is of type "WordPiece", .* needs ByteLevel or null',
+        ),
         (tokenizer_json(model={"dropout": 0.1}), r"model\.dropout is 0\.1, .* needs null or 0"),
         (
             tokenizer_json(model={"continuing_subword_prefix": "##"}),
@@ -117,6 +125,13 @@ REFUSED: dict[str, list[tuple[Callable[[Path], Encoding], str]]] = {
             tokenizer_json(VOCAB),
             r"it is a vocab\.json; load it with its merges\.txt, by Encoding\.from_files\(",
         ),
+    ],
+    "AddedFlag": [
+        (
+            tokenizer_json(added_tokens=[{"id": 258, "content": "<x>", flag: True}]),
+            rf'added token "<x>" has {flag}, .* GPT2TokenizerFast\(tokenizer_file=',
+        )
+        for flag in ("lstrip", "rstrip", "single_word")
     ],
     "AddedId": [
         (

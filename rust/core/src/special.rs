@@ -17,6 +17,9 @@ pub struct SpecialTokens {
     all: Matcher,
 }
 
+/// Stands for the id of text that is disallowed without being a special token.
+const NOT_SPECIAL: TokenId = TokenId::MAX;
+
 /// Which special tokens a rule is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
@@ -44,13 +47,28 @@ pub enum SpecialError {
     Empty,
     /// The text holds a special token that was not allowed.
     #[error(
-        "the text holds the special token {token:?} at byte {byte}; pass allowed_special={{{token:?}}} to encode it as \
+        "the text holds the special token {token:?} at character {character} (byte {byte}); pass allowed_special={{{token:?}}} to encode it as \
          one token, or disallowed_special=() to encode it as ordinary text"
     )]
     Disallowed {
         /// The name found.
         token: String,
-        /// Where it begins, in bytes of UTF-8.
+        /// Where it begins, in characters.
+        character: usize,
+        /// The same in bytes of UTF-8.
+        byte: usize,
+    },
+    /// The text holds what the caller disallowed by name, though it is no special token.
+    #[error(
+        "the text holds {token:?} at character {character} (byte {byte}), which disallowed_special names; leave it out \
+         of disallowed_special to encode it as ordinary text"
+    )]
+    Unwanted {
+        /// The name found.
+        token: String,
+        /// Where it begins, in characters.
+        character: usize,
+        /// The same in bytes of UTF-8.
         byte: usize,
     },
 }
@@ -150,7 +168,10 @@ impl SpecialTokens {
             Choice::Only(names) if names.iter().any(String::is_empty) => {
                 return Err(SpecialError::Empty);
             }
-            Choice::Only(names) => Cow::Owned(Matcher::new(names.iter().map(|name| (name.clone(), 0)).collect())),
+            Choice::Only(names) => {
+                let id = |name: &String| self.id(name).unwrap_or(NOT_SPECIAL);
+                Cow::Owned(Matcher::new(names.iter().map(|name| (name.clone(), id(name))).collect()))
+            }
         };
         Ok(Policy { allowed: kept(true), disallowed })
     }
@@ -165,10 +186,16 @@ impl Policy<'_> {
         let found = self.disallowed.automaton.as_ref().and_then(|automaton| automaton.find(text));
         match found {
             None => Ok(()),
-            Some(found) => Err(SpecialError::Disallowed {
-                token: self.disallowed.names[found.pattern().as_usize()].clone(),
-                byte: found.start(),
-            }),
+            Some(found) => {
+                let number = found.pattern().as_usize();
+                let (token, byte) = (self.disallowed.names[number].clone(), found.start());
+                let character = text[..byte].chars().count();
+                Err(if self.disallowed.ids[number] == NOT_SPECIAL {
+                    SpecialError::Unwanted { token, character, byte }
+                } else {
+                    SpecialError::Disallowed { token, character, byte }
+                })
+            }
         }
     }
 

@@ -111,14 +111,14 @@ fn special_tokens_follow_tiktokens_rules() {
     let some = Choice::Only(vec![name.clone()]);
     assert_eq!(GPT2.encode(text, &some, &Choice::All).unwrap(), [64, 50256, 65]);
     assert_eq!(GPT2.encode(text, &NONE, &NONE).unwrap(), GPT2.encode_ordinary(text));
-    let disallowed = SpecialError::Disallowed { token: name, byte: 1 };
+    let disallowed = SpecialError::Disallowed { token: name, character: 1, byte: 1 };
     assert_eq!(GPT2.encode(text, &NONE, &Choice::All), Err(EncodeError::Special(disallowed)));
     let unknown = GPT2.encode(text, &Choice::Only(vec!["<pad>".to_owned()]), &Choice::All).unwrap_err();
     assert!(unknown.to_string().contains("<pad>") && unknown.to_string().contains("<|endoftext|>"));
     let other = Choice::Only(vec!["b".to_owned()]);
     assert!(matches!(
         GPT2.encode(text, &NONE, &other),
-        Err(EncodeError::Special(SpecialError::Disallowed { byte: 14, .. }))
+        Err(EncodeError::Special(SpecialError::Unwanted { byte: 14, .. }))
     ));
     assert_eq!(
         GPT2.encode("", &NONE, &Choice::Only(vec![String::new()])),

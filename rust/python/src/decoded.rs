@@ -86,7 +86,7 @@ pub(crate) fn batch<'py>(
         .iter()
         .enumerate()
         .map(|(row, ids)| {
-            let ids = arguments::ids(ids, encoding.0.n_vocab()).map_err(|error| in_row(py, row, error))?;
+            let ids = arguments::ids(ids, encoding.0.n_vocab()).map_err(|error| in_row(py, "batch", row, error))?;
             looked_at(py, &mut unchecked, 4 * ids.len())?;
             Ok(ids)
         })
@@ -104,11 +104,11 @@ pub(crate) fn batch<'py>(
             decoded.into_iter().collect() // the first error in order
         })?,
     };
-    let decoded = decoded.map_err(|(row, error)| in_row(py, row, from_decode(error)))?;
+    let decoded = decoded.map_err(|(row, error)| in_row(py, "batch", row, from_decode(error)))?;
     let mut unchecked = 0;
     let text = |(row, bytes): (usize, Vec<u8>)| {
         looked_at(py, &mut unchecked, bytes.len())?;
-        handler.text_of(py, &bytes).map_err(|error| in_row(py, row, error))
+        handler.text_of(py, &bytes).map_err(|error| in_row(py, "batch", row, error))
     };
     decoded.into_iter().enumerate().map(text).collect()
 }
@@ -124,12 +124,12 @@ fn looked_at(py: Python<'_>, unchecked: &mut usize, bytes: usize) -> PyResult<()
 }
 
 /// The same error, saying which row of the batch it is about.
-fn in_row(py: Python<'_>, row: usize, error: PyErr) -> PyErr {
+fn in_row(py: Python<'_>, what: &str, row: usize, error: PyErr) -> PyErr {
     let value = error.value(py);
     if error.is_instance_of::<PyUnicodeDecodeError>(py) {
         // Its message is made of parts; the reason comes last.
         let reason = value.getattr("reason").map_or_else(|_| String::new(), |reason| reason.to_string());
-        return match value.setattr("reason", format!("{reason} (in batch[{row}])")) {
+        return match value.setattr("reason", format!("{reason} (in {what}[{row}])")) {
             Ok(()) => error,
             Err(other) => other,
         };
@@ -137,7 +137,7 @@ fn in_row(py: Python<'_>, row: usize, error: PyErr) -> PyErr {
     if !error.is_instance_of::<TokenizerError>(py) && !error.is_instance_of::<PyTypeError>(py) {
         return error; // a signal's, or the iterator's own
     }
-    PyErr::from_type(error.get_type(py), format!("batch[{row}]: {value}"))
+    PyErr::from_type(error.get_type(py), format!("{what}[{row}]: {value}"))
 }
 
 pub(crate) fn ragged<'py>(
@@ -167,7 +167,7 @@ pub(crate) fn ragged<'py>(
         let ids = &ids[ends[0] as usize..ends[1] as usize];
         looked_at(py, &mut unchecked, 4 * ids.len())?;
         let text = || handler.text_of(py, &encoding.bytes_of(py, ids)?);
-        text().map_err(|error| in_row(py, row, error))
+        text().map_err(|error| in_row(py, "row", row, error))
     };
     splits.windows(2).enumerate().map(row).collect()
 }
@@ -185,7 +185,7 @@ fn row_splits_of(row_splits: Any<'_, '_>) -> PyResult<Vec<i64>> {
         if error.is_instance_of::<PyOverflowError>(py) {
             return TokenizerError::new_err("row_splits holds a number past 64 bits; pass it as encode_ragged gave it");
         }
-        let found = row_splits.get_type();
-        PyTypeError::new_err(format!("row_splits must be a list or array of 64-bit integers, not this {found}"))
+        let found = arguments::shown(row_splits);
+        PyTypeError::new_err(format!("row_splits must be a list or array of 64-bit integers, not {found}"))
     })
 }

@@ -10,8 +10,9 @@ use std::sync::{Arc, LazyLock};
 use arc_swap::ArcSwap;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyBool, PyInt};
 
+use crate::arguments;
 use crate::errors::TokenizerError;
 
 struct Pool {
@@ -42,9 +43,12 @@ const WORTH_THREADS: usize = 1 << 18;
 pub(crate) fn threads_for(num_threads: Option<&Bound<'_, PyAny>>, bytes: usize) -> PyResult<Option<Threads>> {
     let wanted = match num_threads {
         Some(number) => {
-            let number = number.cast::<PyInt>().map_err(|_| {
-                PyTypeError::new_err(format!("num_threads must be int or None, not {}", number.get_type()))
-            })?;
+            let wrong =
+                || PyTypeError::new_err(format!("num_threads must be int or None, not {}", arguments::shown(number)));
+            let number = number.cast::<PyInt>().map_err(|_| wrong())?;
+            if number.is_instance_of::<PyBool>() {
+                return Err(wrong());
+            }
             if number.lt(1)? {
                 let message = format!("num_threads must be at least 1, not {number}; leave it out to use every core");
                 return Err(TokenizerError::new_err(message));

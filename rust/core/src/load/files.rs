@@ -3,7 +3,7 @@
 use std::fmt;
 
 use rustc_hash::FxHashMap;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::{END_OF_TEXT, SpelledMerge, resolve, text_of};
 use crate::bpe::TokenId;
@@ -130,8 +130,15 @@ impl<'de> Visitor<'de> for Entries {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            let WrittenId(id) = map.next_value()?;
-            entries.push((key, id));
+            match map.next_value() {
+                Ok(WrittenId(id)) => entries.push((key, id)),
+                // Its place is added by the parser.
+                Err(error) => {
+                    let message = error.to_string();
+                    let message = message.split(" at line ").next().unwrap_or_default();
+                    return Err(A::Error::custom(format_args!("token {key:?}: {message}")));
+                }
+            }
         }
         Ok(entries)
     }

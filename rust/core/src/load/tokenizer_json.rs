@@ -17,6 +17,8 @@ struct File {
     #[serde(default)]
     pre_tokenizer: Value,
     #[serde(default)]
+    decoder: Value,
+    #[serde(default)]
     added_tokens: Vec<Added>,
     model: Model,
 }
@@ -25,6 +27,17 @@ struct File {
 struct Added {
     id: u32,
     content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    /// Without a normalizer it makes no difference.
+    #[serde(default, rename = "normalized")]
+    _normalized: bool,
+    #[serde(default, rename = "special")]
+    _special: bool,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +113,7 @@ pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, Vocab
     resolve(&mut definition, &vocab, &merges, &special)?;
     definition.special = special;
     let encoding = Encoding::new(definition)?;
-    check_added_ids(&vocab, &file.added_tokens)?;
+    check_added(&vocab, &file.added_tokens)?;
     if file.model.fuse_unk && encoding.unknown().is_some() {
         let (path, wanted) = ("model.fuse_unk", "false, or a vocabulary with all 256 bytes");
         return Err(VocabError::Unsupported { path, found: "true".to_owned(), wanted });
@@ -135,8 +148,9 @@ fn another_kind(text: &str) -> Option<VocabError> {
 const SAVED_BY_TOKENIZERS: &str = "give the file that the tokenizers library saves";
 
 /// The format states the ids of added tokens, but the tokenizers library counts them itself: a token of the vocabulary
-/// has its id there, the others go on after the vocabulary. Where the two differ, no ids would be everybody's.
-fn check_added_ids(vocab: &[(String, u32)], added: &[Added]) -> Result<(), VocabError> {
+/// has its id there, the others go on after the vocabulary. Where the two differ, no ids would be everybody's. Nor does
+/// an encoding know the flags by which such a token takes white space along or stands alone.
+fn check_added(vocab: &[(String, u32)], added: &[Added]) -> Result<(), VocabError> {
     let known: FxHashMap<&str, u32> = vocab.iter().map(|(token, id)| (token.as_str(), *id)).collect();
     let size = u32::try_from(vocab.len()).unwrap_or(u32::MAX);
     let mut largest: Option<u32> = None;
@@ -145,6 +159,11 @@ fn check_added_ids(vocab: &[(String, u32)], added: &[Added]) -> Result<(), Vocab
         let next = || largest.map_or(size, |largest| if largest >= size { largest.saturating_add(1) } else { size });
         let content = token.content.as_str();
         let given = known.get(content).or_else(|| seen.get(content)).copied().unwrap_or_else(next);
+        for (flag, set) in [("lstrip", token.lstrip), ("rstrip", token.rstrip), ("single_word", token.single_word)] {
+            if set {
+                return Err(VocabError::AddedFlag { token: token.content.clone(), flag });
+            }
+        }
         if given != token.id {
             return Err(VocabError::AddedId { token: token.content.clone(), stated: token.id, given });
         }
@@ -173,6 +192,11 @@ fn check_kind(file: &File) -> Result<(), VocabError> {
     }
     if model.byte_fallback {
         return refuse("model.byte_fallback", "true".to_owned(), "false");
+    }
+    if let Some(other) = file.decoder.get("type").and_then(Value::as_str)
+        && other != "ByteLevel"
+    {
+        return refuse("decoder", shown(&file.decoder), "ByteLevel or null");
     }
     if !file.normalizer.is_null() {
         return refuse("normalizer", shown(&file.normalizer), "null");

@@ -29,6 +29,12 @@ pub enum VocabError {
     )]
     AddedId { token: String, stated: TokenId, given: TokenId },
 
+    #[error(
+        "tokenizer.json: added token {token:?} has {flag}, which an Encoding's special tokens do not know; load the file \
+         with GPT2TokenizerFast(tokenizer_file=...), or take the flag away"
+    )]
+    AddedFlag { token: String, flag: &'static str },
+
     #[error("token {token:?} stands twice, with ids {first} and {second}; remove one of the two entries")]
     DuplicateToken { token: String, first: TokenId, second: TokenId },
 
