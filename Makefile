@@ -10,7 +10,7 @@ TEST := .venv-test
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz fuzz-smoke picture clean toolchain demo-environment test-environment
+.PHONY: help demo test lint bench bench-model fuzz fuzz-smoke picture clean toolchain demo-environment test-environment
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,9 @@ lint: test-environment ## formatting, clippy, ruff, mypy, and the stubs against 
 bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then the core alone
 	@for file in tests/benchmarks/bench_encode.py tests/benchmarks/bench_tf.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 	cd rust && cargo bench -p gpt2tok-core
+
+bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl: half an hour
+	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 
 fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
 	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     import tiktoken
     import tokenizers
 
-# The model family is being built: not yet installed by the wheel, its tests run by themselves
-# (`KERAS_BACKEND=jax pytest tests/model`, `pytest tests/checkpoints/test_checkpoint_formats.py`) until it is.
-collect_ignore_glob = ["model/*", "checkpoints/*", "test_model_*.py"]
-
 # A shell that starts the tests in the background makes them, and every process they start, deaf to Ctrl-C.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -41,6 +37,14 @@ settings.register_profile(
 settings.load_profile("gpt2tok")
 
 DATA = Path(__file__).parent / "data"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The closing lines of the runs that tests start: the model suite has one for each backend."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties:
+            if name == "closing line" and report.when == "call":
+                terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(scope="session")

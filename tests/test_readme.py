@@ -1,7 +1,7 @@
 """What the README shows is what happens: its Python says what it makes, and its command lines run.
 
-Owns the blocks without TensorFlow (`tests/tf/` has that one) and without an installation. The comments are the judges:
-an expression is compared with the Python literal that its comment begins with.
+Owns the blocks without a framework (`tests/tf/` and `tests/model/` have those) and without an installation. The
+comments are the judges: an expression is compared with the Python literal that its comment begins with.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def test_the_python_of_the_readme_makes_what_it_says(tmp_path: Path, monkeypatch
     names: dict[str, Any] = {}
     seen = []
     for language, block in BLOCKS:
-        if language != "python" or "gpt2tok.tf" in block or "ranks.tiktoken" in block:
+        others = ("gpt2tok.tf", "gpt2model", "ranks.tiktoken")
+        if language != "python" or any(name in block for name in others):
             continue
         for statement in ast.parse(block).body:
             source = ast.get_source_segment(block, statement) or ""

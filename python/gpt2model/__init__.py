@@ -1,41 +1,24 @@
 """The GPT-2 family in Keras 3: one implementation for TensorFlow, JAX and PyTorch.
 
 Owns the public names; nothing is public that is not here. Keras chooses the framework (KERAS_BACKEND, read
-when Keras is first imported). The TensorFlow and Flax names that Hugging Face once had are names of the same
-classes.
+when Keras is first imported), and is imported only when a name that needs it is first asked for, so that the
+command line and checkpoints go without. The TensorFlow and Flax names that Hugging Face once had are names of
+the same classes.
 """
 
-from .cache import KVCache
-from .config import GPT2Config
-from .double_heads import GPT2DoubleHeadsModel
-from .errors import CheckpointError, ContextLengthError, GenerationConfigError
-from .language_model import GPT2LMHeadModel
-from .model import GPT2Model
-from .outputs import (
-    BaseModelOutputWithPastAndCrossAttentions,
-    CausalLMOutputWithCrossAttentions,
-    FlaxBaseModelOutputWithPastAndCrossAttentions,
-    FlaxCausalLMOutputWithCrossAttentions,
-    GPT2DoubleHeadsModelOutput,
-    ModelOutput,
-    QuestionAnsweringModelOutput,
-    SequenceClassifierOutputWithPast,
-    TFBaseModelOutputWithPastAndCrossAttentions,
-    TFCausalLMOutputWithCrossAttentions,
-    TFGPT2DoubleHeadsModelOutput,
-    TFQuestionAnsweringModelOutput,
-    TFSequenceClassifierOutputWithPast,
-    TFTokenClassifierOutput,
-    TokenClassifierOutput,
-)
-from .question_answering import GPT2ForQuestionAnswering
-from .sequence_classification import GPT2ForSequenceClassification
-from .token_classification import GPT2ForTokenClassification
+# ruff: noqa: F403, F405 (type checkers see the names of `family`; the test of names holds both lists equal)
 
-TFGPT2Model = FlaxGPT2Model = GPT2Model
-TFGPT2LMHeadModel = FlaxGPT2LMHeadModel = GPT2LMHeadModel
-TFGPT2DoubleHeadsModel = GPT2DoubleHeadsModel
-TFGPT2ForSequenceClassification = GPT2ForSequenceClassification
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._registration import register_when_keras_comes
+from .config import GPT2Config
+from .errors import CheckpointError, ContextLengthError, GenerationConfigError
+
+if TYPE_CHECKING:
+    from .family import *
 
 __all__ = [
     "BaseModelOutputWithPastAndCrossAttentions",
@@ -71,3 +54,17 @@ __all__ = [
     "TFTokenClassifierOutput",
     "TokenClassifierOutput",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.family"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+register_when_keras_comes(__name__)

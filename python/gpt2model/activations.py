@@ -99,7 +99,7 @@ def activation(name: str | None) -> Activation:
         ValueError: an unknown name.
 
     Example:
-        >>> activation("relu2")(ops.convert_to_tensor([-1.0, 3.0]))[1] == 9.0
+        >>> float(activation("relu2")(ops.convert_to_tensor([-1.0, 3.0]))[1]) == 9.0
         True
     """
     if name is None:

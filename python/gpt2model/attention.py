@@ -1,8 +1,9 @@
 """How do positions look at each other? Multi-head attention, to itself and to an encoder.
 
-Owns the projections and both ways to attend: `fused` hands queries, keys and values to
-`keras.ops.dot_product_attention`, `explicit` spells the formula out and has the weights to show. A test holds
-them equal. Refuses to decide who may look at whom (`masks.py`) and how a cache is laid out (`cache.py`).
+Owns the projections, the choice among the ways to attend, and two of them: `fused` hands queries, keys and
+values to `keras.ops.dot_product_attention`, `explicit` spells the formula out and has the weights to show. (The
+third is `blocked_attention.py`'s.) Tests hold them equal. Refuses to decide who may look at whom (`masks.py`)
+and how a cache is laid out (`cache.py`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from .backend import BACKEND, Tensor, on_cpu, product_of_rows, static_int
+from .backend import BACKEND, Tensor, jax_on_cpu, product_of_rows, static_int
+from .blocked_attention import blocked_attention, can_be_blocked
 from .cache import write
 from .config import GPT2Config
+from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
 from .masks import Visibility, causal_mask
 
@@ -57,7 +60,7 @@ def explicit_attention(
         scores = ops.where(mask, scores, -1e30)  # not -inf: a row that sees nothing must not become NaN
     weights = ops.cast(ops.softmax(scores, axis=-1), dtype)
     if dropout is not None:
-        weights = dropout(weights, training=True)
+        weights = dropped(dropout, weights, training=True)
     if head_mask is not None:
         weights = ops.multiply(weights, ops.cast(head_mask, dtype))
     return ops.matmul(weights, value), weights
@@ -74,13 +77,6 @@ def fused_attention(query: Tensor, key: Tensor, value: Tensor, sight: Visibility
         (batch, queries, heads, head_dim).
     """
     return ops.dot_product_attention(query, key, value, mask=sight.mask, scale=scale, is_causal=sight.causal)
-
-
-def jax_on_cpu() -> bool:
-    """Whether the fused way leads nowhere: on the CPU JAX has no kernel for it, and its own spelling of the
-    formula takes 61 ms of CPU time where `explicit_attention` takes 27 (2 x 512 positions of gpt2-small), and
-    lacks float16."""
-    return BACKEND == "jax" and on_cpu()
 
 
 def swap(tensor: Tensor) -> Tensor:
@@ -167,17 +163,21 @@ class GPT2Attention(keras.layers.Layer):
         Returns:
             (batch, queries, n_embd); key and value (batch, heads, keys, head_dim) or None; weights or None.
         """
-        explicit = (
-            weights
-            or head_mask is not None
-            or bool(training and self.attn_dropout.rate)  # no backend's fused kernel drops out through Keras
-            or (self.upcast and self.compute_dtype != "float32")
-            or jax_on_cpu()
-        )
+        shown = weights or head_mask is not None or (self.upcast and self.compute_dtype != "float32")
+        dropout = self.attn_dropout if training else None
+        # No backend's fused kernel drops out through Keras. On the CPU JAX has no kernel at all, and its own
+        # spelling of the formula takes 61 ms of CPU time where `explicit_attention` takes 27 (2 x 512
+        # positions of gpt2-small), and lacks float16.
+        explicit = shown or bool(dropout and dropout.rate) or jax_on_cpu()
         query, key, value, kept, swapped = self._projections(hidden, past, offset, states, keep)
+        if not shown and not swapped and can_be_blocked(query, key, sight):
+            mixture = swap(
+                blocked_attention(swap(query), swap(key), swap(value), sight, self.scale, dropout=dropout)
+            )
+            seen = None
         # One query against a cache is a product of a matrix and a vector, read straight from the cache's
         # layout.
-        if explicit or (swapped and hidden.shape[1] == 1 and BACKEND != "torch"):
+        elif explicit or (swapped and hidden.shape[1] == 1 and BACKEND != "torch"):
             mixture, seen = explicit_attention(
                 swap(query),
                 key if swapped else swap(key),
@@ -185,7 +185,7 @@ class GPT2Attention(keras.layers.Layer):
                 sight,
                 self.scale,
                 upcast=self.upcast,
-                dropout=self.attn_dropout if training else None,
+                dropout=dropout,
                 head_mask=head_mask,
             )
             mixture = swap(mixture)
@@ -195,7 +195,7 @@ class GPT2Attention(keras.layers.Layer):
             mixture, seen = fused_attention(query, key, value, sight, self.scale), None
         shape = ops.shape(hidden)
         output = self.c_proj(ops.reshape(mixture, (shape[0], shape[1], self.n_embd)))
-        return self.resid_dropout(output, training=training), kept, seen if weights else None
+        return dropped(self.resid_dropout, output, training), kept, seen if weights else None
 
     def _projections(
         self,

@@ -53,6 +53,21 @@ def concrete(value: Any) -> np.ndarray[Any, Any] | None:
     return None
 
 
+def sides(tensor: Tensor) -> tuple[int | None, ...]:
+    """The shape of a tensor, with None for every side that is not known yet.
+
+    TensorFlow says None itself; JAX and torch's compiler have symbols there, and Keras gives torch's tensors sides
+    of no meaning on the "meta" device when it builds a functional model.
+
+    Example:
+        >>> sides(keras.ops.zeros((2, 3)))
+        (2, 3)
+    """
+    if BACKEND == "torch" and getattr(getattr(tensor, "device", None), "type", "") == "meta":
+        return (None,) * len(tensor.shape)
+    return tuple(side if isinstance(side, int) else None for side in tensor.shape)
+
+
 def static_int(value: Any) -> int | None:
     """A whole number if it is known now, else None.
 
@@ -67,8 +82,18 @@ def static_int(value: Any) -> int | None:
 
 
 def on_cpu() -> bool:
-    """Whether JAX computes on the CPU."""
+    """Whether the backend, JAX or TensorFlow, computes on the CPU."""
+    if BACKEND == "tensorflow":
+        return not any(
+            device.device_type in ("GPU", "TPU")
+            for device in sys.modules["tensorflow"].config.list_logical_devices()
+        )
     return bool(sys.modules["jax"].default_backend() == "cpu")
+
+
+def jax_on_cpu() -> bool:
+    """Whether JAX computes, on the CPU."""
+    return BACKEND == "jax" and on_cpu()
 
 
 def is_eager(value: Tensor) -> bool:
@@ -96,7 +121,7 @@ def product_of_rows(left: Tensor, right: Tensor) -> Tensor:
     if len(right.shape) == 2:
         # Flat, not "...d,nd->...n": TensorFlow's gradient of the ellipsis holds an outer product for every
         # row of the left.
-        sides = keras.ops.shape(left)
-        flat = keras.ops.einsum("md,nd->mn", keras.ops.reshape(left, (-1, sides[-1])), right)
-        return keras.ops.reshape(flat, (*sides[:-1], right.shape[0]))
+        shape = keras.ops.shape(left)
+        flat = keras.ops.einsum("md,nd->mn", keras.ops.reshape(left, (-1, shape[-1])), right)
+        return keras.ops.reshape(flat, (*shape[:-1], right.shape[0]))
     return keras.ops.einsum("bhmd,bhnd->bhmn", left, right)

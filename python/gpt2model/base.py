@@ -112,7 +112,7 @@ class GPT2PreTrainedModel(keras.Model):
         Example:
             >>> from gpt2model import GPT2LMHeadModel
             >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-            n_head=2))
+            ... n_head=2))
             >>> _ = model.resize_token_embeddings(13)
             >>> model(ops.convert_to_tensor([[12]])).logits.shape == (1, 1, 13)
             True

@@ -119,8 +119,9 @@ class KVCache(NamedTuple):
 
         Example:
             >>> config = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2)
-            >>> KVCache.from_tuple(KVCache.empty(config, 1, 3)._replace(offset=3).to_tuple(),
-            max_length=8).offset 3
+            >>> past = KVCache.empty(config, 1, 3)._replace(offset=3).to_tuple()
+            >>> KVCache.from_tuple(past, max_length=8).offset
+            3
         """
         layers = check_tuple(past)
         filled = int(layers[0][0].shape[2])

@@ -180,7 +180,7 @@ def _add_hub(parser: _Parser) -> None:
 def _inspect(options: argparse.Namespace) -> int:
     from .checkpoints import open_checkpoint
     from .checkpoints.inspecting import describe
-    from .pretrained import locate
+    from .checkpoints.locating import locate
 
     with open_checkpoint(locate(options.source, revision=options.revision)) as checkpoint:
         found = describe(checkpoint, check=options.check)
@@ -192,8 +192,8 @@ def _inspect(options: argparse.Namespace) -> int:
 
 def _convert(options: argparse.Namespace) -> int:
     from .checkpoints.converting import convert
+    from .checkpoints.locating import locate
     from .checkpoints.safetensors_writing import shard_bytes
-    from .pretrained import locate
 
     target = Path(options.target)
     is_archive = target.suffix == ".keras"

@@ -243,6 +243,34 @@ class GPT2Config:
             raise ValueError(f"GPT2Config: {place} holds a JSON {type(fields).__name__}, not an object.")
         return cls.from_dict(fields)
 
+    @classmethod
+    def from_pretrained(cls, where: str | Path, **changes: Any) -> GPT2Config:
+        """The configuration of a checkpoint of any format, in a directory, a file or on the Hugging Face hub.
+
+        Arguments:
+            where: as for a model's `from_pretrained`.
+            **changes: fields that shall differ; `revision`, `cache_dir`, `token` and the like go to the hub.
+
+        Raises:
+            OSError: no such directory, file or model.
+            CheckpointError: no configuration is there, or it is not a GPT-2's.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     GPT2Config(n_layer=2).save_pretrained(folder)
+            ...     GPT2Config.from_pretrained(folder, n_head=4)
+            GPT2Config(n_layer=2, n_head=4)
+        """
+        from .checkpoints.locating import load_config
+
+        return load_config(where, **changes)
+
+    def save_pretrained(self, directory: str | Path) -> None:
+        """Write `config.json` into a directory, made if it is not there."""
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        self.to_json(Path(directory) / "config.json")
+
     def to_json(self, path: str | Path | None = None) -> str:
         """The JSON text of `to_dict`; also written to `path` when one is given.
 

@@ -40,7 +40,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
 
     Example:
         >>> model = GPT2DoubleHeadsModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-        n_head=2))
+        ... n_head=2))
         >>> output = model(ops.convert_to_tensor([[[1, 2, 3], [1, 2, 4]]]))
         >>> output.logits.shape == (1, 2, 3, 11), output.mc_logits.shape == (1, 2)
         (True, True)

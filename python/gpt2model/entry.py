@@ -11,13 +11,13 @@ import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from .backend import BACKEND, Tensor, concrete
+from .backend import BACKEND, Tensor, concrete, sides
 from .cache import KVCache
 from .config import GPT2Config
 from .errors import ContextLengthError
@@ -39,20 +39,35 @@ class Held:
 
 
 def held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments with each cache in its holder, and nested lists of numbers as arrays."""
-    args = tuple(
-        np.asarray(value) if isinstance(value, list) and index != 1 else value
-        for index, value in enumerate(args)
-    )
-    kwargs = {
-        name: np.asarray(value) if isinstance(value, list) and name != "past_key_values" else value
-        for name, value in kwargs.items()
-    }
+    """Arguments with each cache in its holder, and nested lists of numbers as arrays.
+
+    Raises:
+        ValueError: a list whose rows differ in length.
+    """
+    args = tuple(value if index == 1 else _array(value) for index, value in enumerate(args))
+    kwargs = {name: value if name == "past_key_values" else _array(value) for name, value in kwargs.items()}
     if any(isinstance(value, KVCache) for value in args):
         args = tuple(Held(value) if isinstance(value, KVCache) else value for value in args)
     if isinstance(kwargs.get("past_key_values"), KVCache):
         kwargs = {**kwargs, "past_key_values": Held(kwargs["past_key_values"])}
     return args, kwargs
+
+
+def _array(value: Any) -> Any:
+    """A nested list of numbers, alone or in a mapping, as an array; anything else as it is."""
+    if type(value) is dict and any(isinstance(part, list) for part in value.values()):
+        return {name: _array(part) for name, part in value.items() if name != "past_key_values"} | {
+            name: part for name, part in value.items() if name == "past_key_values"
+        }
+    if not isinstance(value, list):
+        return value
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(
+            f"A list of {len(value)} rows is no rectangle ({error}); pad the rows to one length and pass an "
+            "attention_mask, as the tokenizer does with padding=True."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -78,6 +93,7 @@ def entry(call: Method) -> Method:
             kwargs = {**kwargs, "past_key_values": kwargs["past_key_values"].content}
         first = args[0] if args else kwargs.get("input_ids")
         if not isinstance(first, Mapping):
+            check_kinds((*zip(names[1:], args, strict=False), *kwargs.items()))
             return call(self, *args, **kwargs)
         if len(args) > 1:
             raise ValueError(
@@ -90,6 +106,7 @@ def entry(call: Method) -> Method:
                 f"{type(self).__name__} takes no input {unknown}; it takes {', '.join(names[1:])}. "
                 "Drop them from the batch or rename them."
             )
+        check_kinds(first.items())
         return call(self, **{**kwargs, **first})
 
     if BACKEND == "tensorflow":
@@ -98,9 +115,29 @@ def entry(call: Method) -> Method:
     return cast(Method, wrapper)
 
 
-def same(side: int | None, other: int | None) -> bool:
-    """Whether two sides of shapes agree as far as both are known."""
-    return side is None or other is None or side == other
+_PLAIN = frozenset(
+    ["logits_to_keep", "output_attentions", "output_hidden_states", "return_dict", "training", "use_cache"]
+)
+
+
+def check_kinds(arguments: Iterable[tuple[str, Any]]) -> None:
+    """Refuse texts and plain numbers where tensors belong.
+
+    Raises:
+        TypeError: naming the argument.
+    """
+    for name, value in arguments:
+        if isinstance(value, str | bytes | int | float) and name not in _PLAIN:
+            text = isinstance(value, str | bytes)
+            raise TypeError(
+                f"{name} must be a tensor, an array or a nested list, not {'text' if text else repr(value)}"
+                f"{': encode it with a tokenizer first.' if text and name == 'input_ids' else '.'}"
+            )
+
+
+def same(side: Any, other: Any) -> bool:
+    """Whether two sides of shapes agree as far as both are known (None and symbols are not)."""
+    return not isinstance(side, int) or not isinstance(other, int) or side == other
 
 
 def check_ids(name: str, ids: Tensor, limit: int, mend: str) -> None:
@@ -132,7 +169,7 @@ def check_tokens(
         both = "both" if input_ids is not None else "neither"
         raise ValueError(f"Give either input_ids or inputs_embeds; {both} came.")
     if input_ids is not None:
-        shape = tuple(input_ids.shape)
+        shape = sides(input_ids)
         if len(shape) < 2:
             raise ValueError(
                 f"input_ids must be (batch, positions), not {shape}; a single row needs a batch axis: ids[None]."
@@ -141,7 +178,7 @@ def check_tokens(
             "input_ids", input_ids, config.vocab_size, "the tokenizer does not fit the model's vocabulary."
         )
     else:
-        shape = tuple(cast(Any, inputs_embeds).shape)
+        shape = sides(inputs_embeds)
         if len(shape) < 3 or not same(shape[-1], config.n_embd):
             raise ValueError(
                 f"inputs_embeds must be (batch, positions, n_embd={config.n_embd}), not {shape}."
@@ -160,7 +197,7 @@ def check_like(name: str, value: Tensor, shape: tuple[int | None, ...]) -> None:
     Raises:
         ValueError: both shapes.
     """
-    given = tuple(value.shape)
+    given = sides(value)
     if len(given) != len(shape) or not all(map(same, given, shape)):
         raise ValueError(f"{name} has shape {given}, but the input has {shape}; they must be alike.")
 
@@ -186,7 +223,7 @@ def check_positions(config: GPT2Config, position_ids: Tensor, shape: tuple[int |
     Raises:
         ValueError, ContextLengthError.
     """
-    given = tuple(position_ids.shape)
+    given = sides(position_ids)
     if len(given) not in (1, 2, len(shape)) or not same(given[-1], shape[-1]):
         raise ValueError(
             f"position_ids has shape {given}; it must be (positions,) or (batch, positions) of {shape}."

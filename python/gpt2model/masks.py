@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from keras import ops
 
-from .backend import Tensor, static_int
+from .backend import Tensor, sides, static_int
 from .entry import same
 
 
@@ -24,10 +24,12 @@ class Visibility:
             fused kernel has a way of its own for that, which reads no mask.
         mask: (1 or batch, 1, 1 or queries, keys) booleans with order included, or None if `causal` says all,
             or if everything may be seen.
+        ordered: `mask` holds plain order, and there are as many keys as queries.
     """
 
     causal: bool
     mask: Tensor | None
+    ordered: bool = False
 
 
 def causal_mask(steps: Tensor | int, keys: Tensor | int, before: Tensor | int) -> Tensor:
@@ -76,7 +78,7 @@ def self_visibility(
         seen = _fit(seen, rows, keys) if static else seen
         seen = ops.expand_dims(seen, (1, 2))  # (batch, 1, 1, keys)
         mask = seen if mask is None else ops.logical_and(mask, seen)
-    return Visibility(causal=False, mask=mask)
+    return Visibility(causal=False, mask=mask, ordered=fresh and not single)
 
 
 def _fit(seen: Tensor, rows: Tensor | int, keys: int | Tensor) -> Tensor:
@@ -84,9 +86,10 @@ def _fit(seen: Tensor, rows: Tensor | int, keys: int | Tensor) -> Tensor:
     beyond.
     """
     short = static_int(keys)
-    if short is None or seen.shape[1] is None or seen.shape[1] == short:
+    given = sides(seen)[1]
+    if short is None or given is None or given == short:
         return seen
-    rest = ops.ones((rows, short - seen.shape[1]), dtype="bool")
+    rest = ops.ones((rows, short - given), dtype="bool")
     return ops.concatenate([seen, rest], axis=1)
 
 
@@ -95,10 +98,13 @@ def check_padding(
 ) -> None:
     """Refuse a padding mask that does not tell of every key.
 
+    Arguments:
+        padding: (batch, positions), leading axes already joined.
+
     Raises:
         ValueError: its shape and the shape it must have.
     """
-    shape = tuple(padding.shape)
+    shape = sides(padding)
     known = before is not None and steps is not None
     need = (before or 0) + (steps or 0) if known else None
     good = len(shape) == 2 and same(shape[0], batch)
@@ -133,7 +139,7 @@ def encoder_visibility(
     """
     if mask is None:
         return Visibility(causal=False, mask=None)
-    shape = tuple(mask.shape)
+    shape = sides(mask)
     if len(shape) == 2 and same(shape[0], batch) and same(shape[1], positions):
         return Visibility(causal=False, mask=ops.expand_dims(ops.not_equal(mask, 0), (1, 2)))
     if len(shape) == 3 and same(shape[0], batch) and same(shape[1], steps) and same(shape[2], positions):
@@ -157,7 +163,7 @@ def layer_head_masks(head_mask: Tensor | None, layers: int, heads: int) -> list[
     """
     if head_mask is None:
         return [None] * layers
-    shape = tuple(head_mask.shape)
+    shape = sides(head_mask)
     if len(shape) == 1 and same(shape[0], heads):
         return [ops.reshape(head_mask, (1, heads, 1, 1))] * layers
     if len(shape) == 2 and same(shape[0], layers) and same(shape[1], heads):

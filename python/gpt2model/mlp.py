@@ -12,6 +12,7 @@ import keras
 from .activations import activation
 from .backend import Tensor
 from .config import GPT2Config
+from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
 
 
@@ -51,4 +52,4 @@ class GPT2MLP(keras.layers.Layer):
 
     def call(self, hidden: Tensor, training: bool | None = None) -> Tensor:
         """(batch, positions, n_embd) to the same shape."""
-        return self.dropout(self.c_proj(self.act(self.c_fc(hidden))), training=training)
+        return dropped(self.dropout, self.c_proj(self.act(self.c_fc(hidden))), training)

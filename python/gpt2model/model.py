@@ -12,11 +12,12 @@ from typing import Any
 import keras
 from keras import ops
 
-from .backend import Tensor, static_int
+from .backend import Tensor, sides, static_int
 from .base import GPT2PreTrainedModel
 from .block import GPT2Block, Pair, Past, layer_norm
 from .cache import KVCache, TuplePast, check_tuple
 from .config import GPT2Config
+from .dropout import dropped
 from .entry import check_ids, check_length, check_like, check_positions, check_tokens, entry, same
 from .errors import ContextLengthError
 from .initialisation import weight_initializer
@@ -116,7 +117,7 @@ class GPT2Model(GPT2PreTrainedModel):
         shape = check_tokens(config, input_ids, inputs_embeds)
         outer = ops.shape(input_ids if input_ids is not None else inputs_embeds)[: len(shape)]
         embedded = self.wte(_flat(input_ids, 2)) if input_ids is not None else _flat(inputs_embeds, 3)
-        batch, steps = (embedded.shape[0], shape[-1])  # as far as known
+        batch, steps = sides(embedded)[0], shape[-1]  # as far as known
         rows, length = ops.shape(embedded)[0], outer[-1]
 
         pasts, before, room = self._pasts(past_key_values, batch, steps)
@@ -130,9 +131,9 @@ class GPT2Model(GPT2PreTrainedModel):
                 "types are looked up in the word embeddings.",
             )
             hidden = hidden + self.wte(_flat(token_type_ids, 2))
-        hidden = self.drop(hidden, training=training)
+        hidden = dropped(self.drop, hidden, training)
 
-        sight = self._sight(attention_mask, rows, batch, length, steps, before, room)
+        sight = self._sight(attention_mask, len(shape), rows, batch, length, steps, before, room)
         encoder_sight = self._encoder_sight(encoder_hidden_states, encoder_attention_mask, batch, steps)
         head_masks = layer_head_masks(head_mask, config.n_layer, config.n_head)
 
@@ -219,6 +220,7 @@ class GPT2Model(GPT2PreTrainedModel):
     def _sight(  # noqa: PLR0917
         self,
         padding: Tensor | None,
+        rank: int,
         rows: int | Tensor,
         batch: int | None,
         length: int | Tensor,
@@ -228,6 +230,11 @@ class GPT2Model(GPT2PreTrainedModel):
     ) -> Visibility:
         known = static_int(before)
         if padding is not None:
+            if len(padding.shape) not in (2, rank):
+                raise ValueError(
+                    f"attention_mask has shape {tuple(padding.shape)}; it must be (batch, positions), one number for "
+                    "each position, nonzero where a token counts: masks of queries by keys are not taken."
+                )
             padding = _flat(padding, 2)
             check_padding(padding, batch, known, steps, room)
         if room is not None and known != 0:
@@ -246,7 +253,7 @@ class GPT2Model(GPT2PreTrainedModel):
                 "encoder_hidden_states came, but this model has no cross-attention; "
                 "make it with GPT2Config(add_cross_attention=True)."
             )
-        shape = tuple(states.shape)
+        shape = sides(states)
         if len(shape) != 3 or not same(shape[0], batch) or not same(shape[2], self.config.n_embd):
             raise ValueError(
                 f"encoder_hidden_states has shape {shape}; it must be "

@@ -19,7 +19,7 @@ from gpt2tok.cli.progress import Progress, progress
 
 from .checkpoints.assigning import assign, let_go
 from .checkpoints.comparing import LM_HEAD, Comparison, compare
-from .checkpoints.hub import fetch
+from .checkpoints.locating import locate
 from .checkpoints.messages import listed
 from .checkpoints.model_tensors import checkpoint_of_model, slots_of
 from .checkpoints.names import HEADS
@@ -34,7 +34,6 @@ from .checkpoints.places import (
     WEIGHTS_JSON,
     Found,
     find,
-    is_there,
 )
 from .checkpoints.safetensors_writing import DEFAULT_SHARD
 from .checkpoints.tensors import DTYPES, Checkpoint
@@ -70,59 +69,6 @@ _RIVALS: Mapping[str, tuple[str, ...]] = {
     "weights.h5": (SAFETENSORS, SAFETENSORS_INDEX),
     "keras": (SAFETENSORS, SAFETENSORS_INDEX, WEIGHTS_H5, WEIGHTS_JSON),
 }
-
-
-def locate(
-    where: AnyPath,
-    *,
-    subfolder: str | None = None,
-    cache_dir: AnyPath | None = None,
-    force_download: bool = False,
-    local_files_only: bool = False,
-    token: str | bool | None = None,
-    revision: str = "main",
-) -> Path:
-    """The directory or file of a checkpoint, fetched from the Hugging Face hub when it is not here.
-
-    Arguments:
-        where: a directory, a weight file, or an id of the hub ("gpt2", "owner/name"). A directory comes
-            before an id.
-        subfolder: a directory inside it.
-        cache_dir, force_download, local_files_only, token, revision: for the hub.
-
-    Raises:
-        OSError: no such directory, file or model.
-        ImportError: an id of the hub, and huggingface_hub is not installed.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     locate(folder) == Path(folder)
-        True
-    """
-    name = os.fspath(where)
-    path = Path(name, subfolder) if subfolder else Path(name)
-    if name and is_there(path):
-        return path
-    if (
-        not name
-        or Path(name).exists()
-        or name.startswith((".", "/", "~"))
-        or name.count("/") > 1
-        or "\\" in name
-    ):
-        raise FileNotFoundError(
-            f"{path}: no such directory or file, and no id of a model on the hub: correct the path"
-        )
-    return fetch(
-        name,
-        subfolder=subfolder,
-        cache_dir=cache_dir,
-        force_download=force_download,
-        local_files_only=local_files_only,
-        token=token,
-        revision=revision,
-    )
 
 
 def load_pretrained(

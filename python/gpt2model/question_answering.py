@@ -36,7 +36,7 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
 
     Example:
         >>> model = GPT2ForQuestionAnswering(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-        n_head=2))
+        ... n_head=2))
         >>> model(ops.convert_to_tensor([[1, 2, 3]])).start_logits.shape == (1, 3)
         True
     """
@@ -109,6 +109,8 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
             shape = tuple(positions.shape)
             if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not same(shape[0], batch):
                 raise ValueError(f"{name} has shape {shape}; it must be ({batch},): one position a row.")
+            if "int" not in str(positions.dtype):
+                raise TypeError(f"{name} must be integers, not {positions.dtype}.")
         return {"loss": span_loss(output.start_logits, output.end_logits, start, end)}
 
     def scores_of(self, output: Any) -> Any:

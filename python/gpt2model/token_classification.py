@@ -38,7 +38,7 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
 
     Example:
         >>> model = GPT2ForTokenClassification(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-        n_head=2))
+        ... n_head=2))
         >>> model(ops.convert_to_tensor([[1, 2, 3]])).logits.shape == (1, 3, 2)
         True
     """

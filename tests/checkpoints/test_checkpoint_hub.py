@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from checkpoint_files import FORMATS, PICKLE, golden_weights
-from gpt2model import CheckpointError, GPT2LMHeadModel
+from checkpoint_files import FORMATS, PICKLE, READABLE, golden_weights
+from gpt2model import CheckpointError, GPT2Config, GPT2LMHeadModel
 from gpt2model.checkpoints import open_checkpoint
+from gpt2model.checkpoints.locating import locate
 from gpt2model.cli import main
-from gpt2model.pretrained import locate
 
 huggingface_hub = pytest.importorskip("huggingface_hub")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -63,6 +63,43 @@ def test_from_pretrained_with_a_subfolder(tmp_path: Path) -> None:
     assert model.config.n_layer == 2
     with pytest.raises(OSError, match=r"no config\.json on the Hugging Face hub"):
         GPT2LMHeadModel.from_pretrained("tiny", cache_dir=tmp_path, local_files_only=True)
+
+
+def test_a_configuration_alone(tmp_path: Path) -> None:
+    """Of a cache that holds no weights: none were asked for."""
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copy(FORMATS / "huggingface_safetensors" / "config.json", source)
+    cached(tmp_path, "someone/tiny", source)
+    config = GPT2Config.from_pretrained("someone/tiny", n_layer=3, cache_dir=tmp_path, local_files_only=True)
+    assert (config.n_layer, config.n_embd) == (3, 24)
+    with pytest.raises(OSError, match="someone/other"):
+        GPT2Config.from_pretrained("someone/other", cache_dir=tmp_path, local_files_only=True)
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_the_configuration_of_every_format(name: str) -> None:
+    config = GPT2Config.from_pretrained(FORMATS / name)
+    assert (config.n_layer, config.n_embd, config.vocab_size) == (
+        2,
+        24,
+        golden_weights()["transformer.wte.weight"].shape[0],
+    )
+
+
+def test_configurations_that_are_not_there(tmp_path: Path) -> None:
+    config = GPT2Config(n_layer=3, pad_token_id=7)
+    config.save_pretrained(tmp_path / "new" / "place")
+    assert GPT2Config.from_pretrained(tmp_path / "new" / "place") == config
+    assert GPT2Config.from_pretrained(tmp_path / "new" / "place" / "config.json") == config
+    with pytest.raises(FileNotFoundError):
+        GPT2Config.from_pretrained(tmp_path / "none")
+    with pytest.raises(TypeError, match="n_layr"):
+        GPT2Config.from_pretrained(tmp_path / "new" / "place", n_layr=2)
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama"}')
+    with pytest.raises(CheckpointError, match="llama"):
+        GPT2Config.from_pretrained(tmp_path / "llama")
 
 
 def test_a_model_with_a_pickle_only(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Model tests run once per backend, each in its own process: `KERAS_BACKEND=jax pytest tests/model`.
 
-A run of all tests leaves this folder to `tests/test_model_backends.py`, which starts those processes. Refuses
-to prepare anything in a process that is not its own.
+A run of all tests leaves this folder to `tests/test_model_backends.py`, which starts those processes. The
+long tests (every length of a prefill, 1,024 positions, a minute of training) run when asked for:
+`KERAS_BACKEND=jax pytest tests/model --long`. Refuses to prepare anything in a process that is not its own.
 """
 
 from __future__ import annotations
@@ -27,12 +28,32 @@ collect_ignore_glob = [] if asked_for() else ["*"]
 
 if asked_for():
     # Two virtual devices, for the tests of keras.distribution; JAX reads this when it is first imported.
-    os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=2"
+    devices = "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {devices}"
+    # Hundreds of tiny programs are compiled and run once; optimising their machine code is half of that time.
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Threads that share out a product of 16 by 16 numbers only wait for each other: a quarter of the time with one.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
     # TensorFlow and torch's compiler crash when they are loaded in the other order.
     import torch._dynamo  # noqa: F401
 
     sys.path.insert(0, str(HERE))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="also run the tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes; runs with --long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is long, unless it was asked for."""
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if item.get_closest_marker("long") is None]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ Refuses to read checkpoints through the package under test: golden weights come 
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ import numpy as np
 from safetensors.numpy import load_file
 
 import gpt2model
+from gpt2model.initialisation import blank
 from gpt2model.weight_names import named_weights
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "model"
 BACKEND = keras.backend.backend()
 TOLERANCE = 1e-4
+
+# A model that trains in a moment, and the fields that make it repeat itself.
+TINY = {"vocab_size": 64, "n_positions": 16, "n_embd": 16, "n_layer": 1, "n_head": 2}
+STILL = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 
 
 def array(tensor: Any) -> np.ndarray[Any, Any]:
@@ -52,7 +58,8 @@ def golden_model(case: str) -> tuple[Any, dict[str, Any], dict[str, np.ndarray[A
     folder = GOLDEN / case
     description = json.loads((folder / "case.json").read_text("utf-8"))
     config = gpt2model.GPT2Config.from_json(folder / "config.json")
-    model = getattr(gpt2model, description["class"])(config)
+    with blank():
+        model = getattr(gpt2model, description["class"])(config)
     fill(model, load_file(folder / "model.safetensors"))
     return model, description["calls"], load_file(folder / "io.safetensors")
 
@@ -71,7 +78,8 @@ def twins(class_name: str, seed: int = 0, **fields: Any) -> tuple[Any, Any]:
             parameter
         ) in theirs.parameters():  # wider than GPT-2's own, so that nothing hides behind small numbers
             parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.15)
-    ours = getattr(gpt2model, class_name)(gpt2model.GPT2Config(**fields))
+    with blank():
+        ours = getattr(gpt2model, class_name)(gpt2model.GPT2Config(**fields))
     tied = fields.get("tie_word_embeddings", True)
     state = {name: value.numpy().copy() for name, value in theirs.state_dict().items()}
     fill(ours, {name: value for name, value in state.items() if not (tied and name == "lm_head.weight")})
@@ -86,3 +94,37 @@ def compiled(function: Any) -> Any:
 
         return jax.jit(function)
     return function
+
+
+@functools.lru_cache(maxsize=16)
+def _compiled_call(model: Any, flags: tuple[tuple[str, Any], ...], weights: tuple[int, ...]) -> Any:
+    return compiled(lambda given: model(**given, **dict(flags)))
+
+
+def answer(model: Any, input_ids: Any = None, **inputs: Any) -> Any:
+    """A model's answer to arrays, in one compiled call where that is quicker; flags may stand among them."""
+    if input_ids is not None:
+        inputs["input_ids"] = input_ids
+    flags = {name: value for name, value in inputs.items() if value is None or isinstance(value, bool | int)}
+    given = {
+        name: tensor(value) if isinstance(value, np.ndarray) else value
+        for name, value in inputs.items()
+        if name not in flags
+    }
+    # JAX bakes the weights of the moment into the program: other weights, another program.
+    weights = tuple(id(variable.value) for variable in model.variables) if BACKEND == "jax" else ()
+    return _compiled_call(model, tuple(sorted(flags.items())), weights)(given)
+
+
+def ids_of(rows: int, length: int = 12, vocab: int = 64, seed: int = 0) -> np.ndarray[Any, Any]:
+    """Random ids for a tiny model."""
+    return np.random.default_rng(seed).integers(0, vocab, (rows, length)).astype("int32")
+
+
+def prepared(model: Any, optimizer: Any, **options: Any) -> Any:
+    """The model, compiled for `fit`. On TensorFlow without XLA, which takes seconds for each of these models; that
+    Keras' own choice works too is one test's business."""
+    if BACKEND == "tensorflow":
+        options = {"jit_compile": False, **options}
+    model.compile(optimizer, **options)
+    return model

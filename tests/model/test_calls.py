@@ -9,7 +9,7 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from helpers import BACKEND, TOLERANCE, array, compiled, difference, tensor, twins
+from helpers import BACKEND, TOLERANCE, answer, array, compiled, difference, tensor, twins
 
 import gpt2model
 from gpt2model import outputs as output_types
@@ -99,6 +99,33 @@ def test_mapping_and_arrays(model, logits):
         assert difference(array(call().logits), logits) < TOLERANCE
     with pytest.raises(ValueError, match=r"takes no input \['lables'\]"):
         model({"input_ids": IDS, "lables": IDS})
+
+
+@pytest.mark.parametrize("name", ["Model", "LMHeadModel", "DoubleHeadsModel", "ForSequenceClassification",
+                                  "ForTokenClassification", "ForQuestionAnswering"])  # fmt: skip
+def test_as_a_layer_of_a_functional_model(name):
+    """Keras' functional models, with sides that are not known yet; n_positions below what Keras tries them with."""
+    config = gpt2model.GPT2Config(**{**BASE, "n_positions": 16, "n_layer": 1}, pad_token_id=0)
+    inner = getattr(gpt2model, f"GPT2{name}")(config)
+    ids = np.random.default_rng(0).integers(1, 120, (2, 2, 6) if name == "DoubleHeadsModel" else (2, 6))
+    inputs = [keras.Input((None,) * (ids.ndim - 1), dtype="int32") for _ in range(2)]
+    output = inner(inputs[0], attention_mask=inputs[1])
+    whole = keras.Model(inputs, output.to_tuple()[0] * 2.0)
+    wanted = array(answer(inner, ids).to_tuple()[0])
+    got = whole.predict([ids.astype("int32"), np.ones_like(ids, "int32")], verbose=0)
+    assert difference(got, wanted * 2.0) < TOLERANCE
+
+
+def test_small_integers_are_ids(model, logits):
+    """The types in which token files are kept (gpt2tok gives uint16 and uint32)."""
+    for dtype in ("uint8", "uint16", "uint32", "int32"):
+        assert difference(array(answer(model, IDS.astype(dtype)).logits), logits) < TOLERANCE
+    flags = np.ones_like(IDS)
+    for dtype in ("bool", "float32", "int8"):
+        assert (
+            difference(array(answer(model, IDS, attention_mask=flags.astype(dtype)).logits), logits)
+            < TOLERANCE
+        )
 
 
 def test_logits_to_keep(model, logits):
@@ -217,18 +244,17 @@ def test_precisions(dtype, bound, logits):
     rough = gpt2model.GPT2LMHeadModel(exact.config, dtype=dtype)
     for name, slot in named_weights(rough).items():
         slot.assign(named_weights(exact)[name].read())
-    run = compiled(lambda ids: rough(ids, labels=ids))
-    output = run(tensor(IDS))
+    output = answer(rough, IDS, labels=IDS)
     assert keras.backend.standardize_dtype(output.logits.dtype) == dtype.removeprefix("mixed_")
     assert keras.backend.standardize_dtype(output.loss.dtype) == "float32"
     got = array(keras.ops.cast(output.logits, "float32"))
     assert difference(got, logits) < bound * logits.std() * 2
-    cache = rough.make_cache(2)
-    first = rough(tensor(IDS[:, :8]), past_key_values=cache)
-    second = rough(tensor(IDS[:, 8:]), past_key_values=first.past_key_values)
-    assert (
-        difference(array(keras.ops.cast(second.logits, "float32")), logits[:, 8:]) < bound * logits.std() * 2
-    )
+    cache = rough.make_cache(2)._replace(offset=tensor(np.int32(0)))
+    assert keras.backend.standardize_dtype(cache.keys[0].dtype) == dtype.removeprefix("mixed_")
+    first = answer(rough, IDS[:, :8], past_key_values=cache)
+    second = answer(rough, IDS[:, 8:], past_key_values=first.past_key_values)
+    late = array(keras.ops.cast(second.logits, "float32"))
+    assert difference(late, logits[:, 8:]) < bound * logits.std() * 2
 
 
 def test_upcast_in_half_precision():

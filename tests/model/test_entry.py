@@ -113,6 +113,44 @@ def test_bad_input(models, name, inputs, error, message):
         models[name]({key: tensor(value) for key, value in inputs.items()})
 
 
+KINDS = [
+    ("lm", {"input_ids": "Hello"}, TypeError, "input_ids must be a tensor.*tokenizer"),
+    ("lm", {"input_ids": 5}, TypeError, "input_ids must be a tensor, an array or a nested list, not 5"),
+    ("lm", {"input_ids": [[1, 2], [3]]}, ValueError, "no rectangle.*pad"),
+    ("lm", {"input_ids": IDS, "labels": "x"}, TypeError, "labels must be a tensor"),
+    ("lm", {"input_ids": IDS, "past_key_values": "x"}, TypeError, "past_key_values must be"),
+    ("lm", {"input_ids": IDS, "past_key_values": ()}, ValueError, "0 layers"),
+    ("lm", {"input_ids": IDS > 3}, TypeError, "must be integers"),
+    ("lm", {"input_ids": IDS, "attention_mask": f(2, 1, 6, 6)}, ValueError, "queries by keys are not taken"),
+    (
+        "lm",
+        {"input_ids": IDS[:, :1], "attention_mask": f(2, 1, 1, 1)},
+        ValueError,
+        "queries by keys are not taken",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS[:, :1], "attention_mask": f(2, 1, 1)},
+        ValueError,
+        "queries by keys are not taken",
+    ),
+    ("lm", {"input_ids": IDS, "lables": IDS}, TypeError, "lables"),
+    (
+        "question",
+        {"input_ids": IDS, "start_positions": f(2), "end_positions": i(2)},
+        TypeError,
+        "start_positions",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "inputs", "error", "message"), KINDS, ids=[case[3][:30] for case in KINDS])
+def test_bad_kinds(models, name, inputs, error, message):
+    """What is no tensor, and tensors of the wrong kind, by name and as they come."""
+    with pytest.raises(error, match=message):
+        models[name](**inputs)
+
+
 def test_one_row_needs_no_padding_id(models):
     assert tuple(models["no_pad"](tensor(IDS[:1])).logits.shape) == (1, 3)
 

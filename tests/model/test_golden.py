@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import GOLDEN, TOLERANCE, array, difference, golden_model, tensor
+from helpers import GOLDEN, TOLERANCE, answer, array, difference, golden_model
 
 CASES = sorted(folder.name for folder in GOLDEN.iterdir())
 
@@ -27,7 +27,7 @@ def test_golden_case(case):
     compared = 0
     for name, call in calls.items():
         inputs = {argument: tensors[f"in.{place}"] for argument, place in call["args"].items()}
-        output = model(**{key: tensor(value) for key, value in inputs.items()}, **call["kwargs"])
+        output = answer(model, **inputs, **call["kwargs"])
         prefix = f"out.{name}."
         expected = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
         assert expected, f"{case}.{name} has no golden outputs"

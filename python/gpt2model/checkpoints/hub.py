@@ -34,17 +34,19 @@ _FORMS: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-def fetch(model_id: str, *, subfolder: str | None = None, **options: Any) -> Path:
+def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = False, **options: Any) -> Path:
     """Downloads a checkpoint, or takes it from the cache.
 
     Arguments:
         model_id: "owner/name", or a name alone.
         subfolder: where in the repository it is.
+        config_only: its configuration, and no weights.
         **options: of `huggingface_hub.hf_hub_download`: `revision`, `cache_dir`, `token`, `local_files_only`,
         ...
 
     Returns:
-        The first file of its weights, in a directory with everything else that belongs to it.
+        The first file of its weights (or its configuration), in a directory with everything else that belongs to
+        it.
 
     Raises:
         ImportError: huggingface_hub is not installed.
@@ -78,6 +80,8 @@ def fetch(model_id: str, *, subfolder: str | None = None, **options: Any) -> Pat
             ) from error
 
     config = get(CONFIG)
+    if config is not None and config_only:
+        return config
     for first, *others in _FORMS:
         path = get(first)
         if path is None:

@@ -19,7 +19,7 @@ def open_checkpoint(place: str | os.PathLike[str]) -> Checkpoint:
     """The checkpoint in a directory or file: its configuration, and its tensors, not yet read.
 
     Arguments:
-        place: a directory, or one of the weight files in it. No names of the hub: `pretrained.locate` fetches
+        place: a directory, or one of the weight files in it. No names of the hub: `locating.locate` fetches
             those.
 
     Returns:

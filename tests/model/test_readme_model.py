@@ -1,0 +1,55 @@
+"""What the README shows of the model is what happens, on every backend.
+
+Owns the README's blocks that name `gpt2model`; `tests/test_readme.py` has the others.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+import gpt2model
+from gpt2tok import GPT2TokenizerFast
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+BLOCKS = [
+    block
+    for block in re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+    if "gpt2model" in block
+]
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {"tokenizer": GPT2TokenizerFast.from_pretrained("gpt2")}
+    claims = 0
+    for block in BLOCKS:
+        for line in ast.parse(block).body:
+            source = ast.get_source_segment(block, line) or ""
+            comment = block.splitlines()[(line.end_lineno or 1) - 1].rpartition("  # ")[2]
+            if isinstance(line, ast.Expr) and comment.startswith("("):
+                assert eval(source, names) == ast.literal_eval(comment)
+                claims += 1
+            else:
+                exec(source, names)
+    assert claims
+    assert {path.name for path in (tmp_path / "tiny").iterdir()} >= {"config.json", "model.safetensors"}
+
+
+def test_the_names_of_the_table_are_there() -> None:
+    named = set(re.findall(r"from gpt2model import (\w+)", README))
+    assert len(named) > 3
+    for name in named:
+        assert isinstance(getattr(gpt2model, name), type)
+    rows = [row for row in README.splitlines() if row.startswith("| `")]
+    assert len(rows) > 10
+    for row in rows:
+        if "PyTorch" in row and keras.backend.backend() != "torch":
+            continue
+        for method in re.findall(r"`model\.(\w+)\(", row):
+            assert hasattr(gpt2model.GPT2LMHeadModel, method), row
