@@ -20,7 +20,7 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpt2tok import Encoding
+from gpt2tok import Encoding, GPT2Tokenizer
 
 # White space of all kinds (and U+001C, which Python calls white space and Unicode does not), the letters of
 # contractions, combining marks, digits that are not ASCII, letters without case, characters of 2, 3 and 4 bytes.
@@ -203,6 +203,34 @@ def test_every_token_followed_by_a_part_of_every_length_class(judges: Judges) ->
     ]
     texts += ["".join(generator.choices(token, k=40)) for token in tokens]
     assert judges.agree(texts) > 30_000
+
+
+def slow_gives(judges: Judges, texts: Iterable[str]) -> int:
+    """The slow tokenizer as the judge: of the core it has the Unicode tables, and nothing of the algorithm."""
+    slow = GPT2Tokenizer()
+    count = 0
+    for block in blocks(texts, 5000):
+        same(block, judges.ours(block), [slow.encode(text) for text in block], "the slow tokenizer")
+        count += len(block)
+    return count
+
+
+def test_slow_and_fast_agree_on_real_text(judges: Judges, multilingual: list[str]) -> None:
+    assert slow_gives(judges, in_every_shape(multilingual)) == 193 + 2
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_slow_and_fast_agree_on_short_strings_of_nasty_characters(judges: Judges, length: int) -> None:
+    assert slow_gives(judges, map("".join, itertools.product(NASTY, repeat=length))) == len(NASTY) ** length
+
+
+def test_slow_and_fast_agree_on_every_scalar_of_the_first_plane(judges: Judges) -> None:
+    """Alone; and in pages, among letters, digits and marks, and between line ends that its class decides about."""
+    plane = [c for c in SCALARS if ord(c) < 1 << 16]
+    pages = ["".join(f" a{c}a 1{c}1 {c}'s" for c in block) for block in blocks(plane, 64)]
+    pages += ["\n".join(block) for block in blocks(plane, 64)]
+    assert slow_gives(judges, pages) == 2 * len(plane) // 64 == 1984
+    assert slow_gives(judges, plane) == (1 << 16) - (1 << 11)
 
 
 @settings(max_examples=1500)

@@ -137,9 +137,60 @@ def test_count_is_a_table_like_that_of_wc(tiktoken_gpt2: tiktoken.Encoding, tmp_
     assert partly.stdout.decode() == expected.replace(f"{width}", f"{width}")
 
 
+def test_decode_as_json(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("15496 995", "ascii")
+    (tmp_path / "b").write_text("[10545, 245]\n[98, 198, 1]", "ascii")  # A character over two lists.
+    shown = output("decode", "--json", "a", "b", cwd=tmp_path)
+    assert shown == '"Hello world"\n" 日\\n\\""\n'.encode()
+    assert [json.loads(line) for line in shown.splitlines()] == ["Hello world", ' 日\n"']
+    assert output("decode", "--json", "-i", "") == b'""\n'
+    assert json.loads(output("decode", "--json", "-i", "222 64 245")) == "\ufffda\ufffd"
+    text = SAMPLE.read_text("utf-8")
+    assert json.loads(output("decode", "--json", stdin=output("encode", SAMPLE))) == text
+
+
+def test_several_inputs_go_on_where_each_result_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"Hello world")
+    (tmp_path / "bad").write_bytes(b"b\xff")
+    (tmp_path / "special").write_bytes(END_OF_TEXT.encode())
+    (tmp_path / "long").write_bytes(b"hello world\n" * 500_000 + b"\xff")  # Fails when a part is already out.
+    files = ("a", "missing", "bad", "special", "a")
+    parts = (
+        "missing: cannot read it (No such",
+        "bad: byte 1 (line 1): not UTF-8 (ff",
+        "special: byte 0 (line 1): ",
+    )
+    outputs = {
+        "encode": b'{"file": "a", "ids": [15496, 995]}\n' * 2,
+        "show": "a:\nHello|·world\n".encode() * 2,
+    }
+    for command, expected in outputs.items():
+        done = run(command, *(["--json"] if command == "encode" else []), *files, cwd=tmp_path)
+        errors = done.stderr.decode().splitlines()
+        assert (done.returncode, done.stdout, len(errors)) == (1, expected, 3), done
+        for error, part in zip(errors, parts, strict=True):
+            assert error.startswith(f"gpt2tok: error: {part}")
+    cut = run("encode", "--json", "long", "a", cwd=tmp_path)
+    assert_error(cut, 1, "long: byte 6000000 (line 500001)")
+    begun, last = cut.stdout.splitlines()
+    assert begun.startswith(b'{"file": "long", "ids": [31373, ') and not begun.endswith(b"}")
+    assert json.loads(last) == {"file": "a", "ids": [15496, 995]}
+    # Nobody could tell whose the rest is, or the file would not be whole.
+    for arguments, before in (
+        (["encode"], b"15496 995\n"),
+        (["encode", "--raw"], np.array([15496, 995], "<u2").tobytes()),
+        (["show", "--json"], output("show", "--json", "-t", "Hello world")),
+        (["encode", "--json", "-o", "out"], b""),
+    ):
+        done = run(*arguments, *files, cwd=tmp_path)
+        assert_error(done, 1, "missing: cannot read it")
+        assert done.stdout == before
+    assert not (tmp_path / "out").exists()
+
+
 def test_special_tokens_in_the_text(tiktoken_gpt2: tiktoken.Encoding) -> None:
     text = f"line\nHi{END_OF_TEXT}there".encode()
-    place = f"standard input: line 2, byte 7: the text holds the special token '{END_OF_TEXT}': give"
+    place = f"standard input: byte 7 (line 2): the text holds the special token '{END_OF_TEXT}': give"
     for command in ("encode", "count", "show"):
         assert_error(run(command, stdin=text), 1, place, "--allow-special", "--special-as-text")
     allowed = tiktoken_gpt2.encode(text.decode(), allowed_special="all")
@@ -164,7 +215,7 @@ def test_invalid_utf8_is_an_error_with_its_place_or_is_replaced(
     line, byte = before.count(b"\n") + 1, len(before) + 2
     done = run("encode", "--raw", stdin=text)
     assert_error(
-        done, 1, f"standard input: line {line}, byte {byte}: not UTF-8 ({shown}: ", "--errors replace"
+        done, 1, f"standard input: byte {byte} (line {line}): not UTF-8 ({shown}: ", "--errors replace"
     )
     if len(before) < 100:
         expected = tiktoken_gpt2.encode_ordinary(text.decode("utf-8", "replace"))
@@ -223,6 +274,12 @@ def test_invalid_utf8_is_an_error_with_its_place_or_is_replaced(
         (["decode", "--special", "x"], "'x' is not a special token and its id"),
         (["convert", "gpt2"], "required: TO (see gpt2tok convert --help)"),
         (["show", "--color", "pink"], "invalid choice: 'pink'"),
+        (
+            ["show", "--json", "--ids", "-t", "x"],
+            "--json gives ids and bytes of every token: leave out --ids",
+        ),
+        (["convert", "gpt2", "-"], "- is standard output, which holds one file: give --to tokenizer.json or"),
+        (["convert", "gpt2", "-", "--to", "vocab"], "or ./- for a directory of that name"),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(arguments: list[str], reason: str) -> None:
@@ -273,11 +330,21 @@ def test_the_examples_of_the_help_are_true() -> None:
         ("a\x1b[31m\u200b", "byte 0: 'a\\x1b[31m\\u200b' is not a token id"),
         ("[1, 2", "line 1, column 6: not JSON"),
         ('{"tokens": [1]}', "an object that has neither"),
-        ("[1, true]", "found 'true' where an id was expected"),
-        ('["a"]', "where an id was expected"),
+        ("[1, true]", "found 'true' at [1] where an id was expected"),
+        (
+            "[1, 2.5]",
+            "line 1: JSON without token ids (found '2.5' at [1] where an id was expected): give [1, 2],",
+        ),
+        (
+            '[1]\n\n {"ids": [[1], [2, null]]}',
+            "line 3: JSON without token ids (found 'null' at [\"ids\"][1][1]",
+        ),
+        ("[[1], 5]", "found '5' at [1] where a list was expected"),
+        ('[{"a": 1}]', "found an object at [0] that has neither"),
+        ('["a"]', "found '\"a\"' at [0] where an id was expected"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"ids": 5}', "found '5' where a list was expected"),
-        ('["日\\ud800"]', "found '\"日\\ud800\"' where an id was expected"),
+        ('{"ids": 5}', "found '5' at [\"ids\"] where a list was expected"),
+        ('["日\\ud800"]', "found '\"日\\ud800\"' at [0] where an id was expected"),
         ("[" + "9" * 5000 + "]", "found a number of thousands of digits"),
     ],
 )

@@ -122,6 +122,16 @@ def test_vocabularies_that_are_none(tmp_path: Path, saved: Path) -> None:
         assert_error(run("encode", "--vocab", vocab, "-t", "x", cwd=tmp_path), 1, reason)
 
 
+def test_convert_to_standard_output(saved: Path, tmp_path: Path) -> None:
+    for kind, name in (("tokenizer.json", "t.json"), ("tiktoken", "t.tiktoken")):
+        assert run("convert", "gpt2", tmp_path / name).returncode == 0
+        done = run("convert", "gpt2", "-", "--to", kind, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, (tmp_path / name).read_bytes())
+        copied = run("convert", name, "-", "--to", kind, cwd=tmp_path)
+        assert (copied.returncode, copied.stdout) == (0, done.stdout)
+    assert listing(tmp_path) == ["t.json", "t.tiktoken"]
+
+
 def test_convert_knows_formats_by_name_and_refuses_to_guess(tmp_path: Path, saved: Path) -> None:
     assert_error(run("convert", "gpt2", "gpt2.bin", cwd=tmp_path), 2, "'gpt2.bin' names no format")
     noted(["convert", "--to", "tiktoken", "gpt2", "gpt2.bin"], tmp_path, "whenever gpt2.bin is read")

@@ -105,7 +105,7 @@ def test_an_error_in_the_input_leaves_the_old_output(tmp_path: Path, bad: bytes)
     (tmp_path / "in").write_bytes(b"hello world\n" * 500_000 + bad)
     (tmp_path / "out").write_bytes(OLD)
     assert_error(
-        run("encode", "--raw", "-o", tmp_path / "out", tmp_path / "in"), 1, "in: line 500001, byte 6000000"
+        run("encode", "--raw", "-o", tmp_path / "out", tmp_path / "in"), 1, "in: byte 6000000 (line 500001)"
     )
     assert listing(tmp_path) == ["in", "out"] and (tmp_path / "out").read_bytes() == OLD
 
@@ -125,7 +125,21 @@ def test_a_full_disk_leaves_the_old_output(tmp_path: Path) -> None:
     assert {entry.name: entry.read_bytes() for entry in tmp_path.iterdir()} == {"out": OLD}
     assert_error(run("encode", "-t", "x", "-o", tmp_path / "out/under"), 1, "a part of the path is a file")
     assert_error(run("encode", "-t", "x", "-o", "/proc/gpt2tok"), 1, "/proc/gpt2tok: cannot save")
+    # No old file is spoken of where there is none.
+    for target in ("/dev/full", tmp_path / "missing/x"):
+        nowhere = run("encode", "-t", "x", "-o", target)
+        assert_error(nowhere, 1, f"{target}: cannot save")
+        assert b"old file" not in nowhere.stderr
     assert output("encode", "-t", "x", "-o", os.devnull) == b""
+
+
+def test_the_help_tells_the_exit_codes_of_signals() -> None:
+    told = subprocess.run([*GPT2TOK, "--help"], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "0 done, 1 bad data" in told
+    assert (
+        f"Ctrl-C end the command without a word, as a shell reports those signals: {128 + signal.SIGPIPE} and"
+        f" {128 + signal.SIGINT}." in told
+    )
 
 
 def test_unreadable_inputs(tmp_path: Path) -> None:

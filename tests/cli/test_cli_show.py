@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
 import sys
 
-from cli_process import GPT2TOK, output
+import tiktoken
+from cli_process import END_OF_TEXT, GPT2TOK, output
 
 
 def on_a_terminal(*arguments: object, stdin: bytes = b"", **environment: str) -> tuple[int, str]:
@@ -73,6 +75,27 @@ def test_show_with_ids_and_bytes() -> None:
         "09   78\n"
     )
     assert output("show", "--ids", "--limit", "1", "-t", "Hello world").decode() == "Hello\n15496\n"
+
+
+def test_show_as_json(tiktoken_gpt2: tiktoken.Encoding) -> None:
+    text = f'naïve 日本 "x"\n{END_OF_TEXT}'
+    shown = output("show", "--json", "--allow-special", "-t", text)
+    assert shown.endswith(b"]\n") and shown.count(b"\n") == 1
+    ids = tiktoken_gpt2.encode(text, allowed_special="all")
+    expected, end = [], 0
+    for token_id in ids:
+        token = tiktoken_gpt2.decode_single_token_bytes(token_id)
+        start, end = end, end + len(token)
+        spelt = token.decode("utf-8", "replace")
+        expected.append({"id": token_id, "bytes": token.hex(), "text": spelt, "start": start, "end": end})
+    assert json.loads(shown) == expected
+    assert end == len(text.encode())
+    assert output("show", "--json", "-t", "") == b"[]\n"
+    assert len(json.loads(output("show", "--json", "--limit", "1", "-t", "Hello world"))) == 1
+    # Whatever the terminal speaks: JSON is UTF-8.
+    assert output("show", "--json", "-t", "é", PYTHONIOENCODING="ascii", PYTHONUTF8="0") == output(
+        "show", "--json", "-t", "é"
+    )
 
 
 def test_show_on_an_output_that_is_not_utf8() -> None:

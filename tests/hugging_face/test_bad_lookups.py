@@ -48,7 +48,7 @@ LOOKUPS: list[Case] = [
     (lambda b: b[0].token_to_chars("x"), TypeError, "token_index is of type str, not a whole number"),
     (lambda b: b[0].token_to_word(None), TypeError, "token_index is None, not a whole number"),
     (lambda b: b[0].word_to_tokens("x"), TypeError, "word_index is of type str, not a whole number"),
-    (lambda b: b.convert_to_tensors([]), TokenizerError, r"return_tensors is None or one of .*, not \[\]"),
+    (lambda b: b.convert_to_tensors([]), TypeError, r"return_tensors is None or one of .*, not \[\]"),
     (lambda b: b.to(5.5), TypeError, "device is a str, an int or a torch.device, not float"),
 ]
 

@@ -76,7 +76,7 @@ def template(*single: Any, **special: Any) -> dict[str, Any]:
 
 
 def model(**change: Any) -> dict[str, Any]:
-    return {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], **change}}
+    return {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], **change}, "added_tokens": []}
 
 
 # A change of a good file, and the place, the trouble and the mend that the message must name.
@@ -143,7 +143,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"post_processor": {**TEMPLATE, "special_tokens": [1]}},
         "post_processor.special_tokens is list, not a JSON",
     ),
-    ({"model": None}, "model is missing, not a JSON object: is this a tokenizer's file, and complete"),
+    (
+        {"model": None},
+        'this is no tokenizer.json: it has no "model" object; give the file that the tokenizers',
+    ),
     (
         {"model": {"type": "WordPiece"}},
         "model.type is 'WordPiece', but must be BPE: this is another kind of tokenizer",
@@ -180,9 +183,15 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (model(merges=[["a", "a"], ["a", 5]]), r"model.merges\[1\] is \['a', 5\], but a merge is a pair of str"),
     (model(merges=[["a", "\udc00"]]), r"model.merges\[0\], '\\udc00', is not valid Unicode"),
     (model(merges=[["a", "x"]]), "x"),
-    (model(dropout=0.1), "model.dropout is 0.1, which .*: it must be unset"),
-    (model(ignore_merges=True), "model.ignore_merges is True, which .*: it must be unset"),
-    (model(byte_fallback=True), "model.byte_fallback is True, which .*: it must be unset"),
+    (model(dropout=0.1), "model.dropout is 0.1, which .*; load this file with the tokenizers library"),
+    (
+        model(ignore_merges=True),
+        "model.ignore_merges is True, .* with Encoding.from_tokenizer_json or the tokenizers",
+    ),
+    (
+        model(byte_fallback=True),
+        "model.byte_fallback is True, which .*; load this file with the tokenizers library",
+    ),
     (model(unk_token=5), "model.unk_token is 5: it must be a token's text or null"),
     (
         {"added_tokens": [{"content": "<x>"}]},
@@ -207,6 +216,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"added_tokens": [{"id": 800, "content": "\ud800"}]}, r"added_tokens\[0\]: .* is not valid Unicode"),
     ({"added_tokens": [{"id": 800, "content": ""}]}, "added token 800 is empty: leave it out"),
+    ({"added_tokens": None}, "added_tokens is null, not a list: write"),
     ({"added_tokens": {"a": 1}}, "added_tokens is dict, not a list: is this a tokenizer's file"),
     ({"added_tokens": 0}, "added_tokens is int, not a list"),
     ({"padding": 5}, "padding is int, not a JSON object"),
@@ -235,8 +245,8 @@ def test_what_is_not_gpt2_is_refused_by_name(change: dict[str, Any], message: st
     [
         (b"", "is not JSON at line 1, column 1 .*: is it complete"),
         (b'{"model": {\n"vocab": {"a": 0', "is not JSON at line 2, column 17 .*: is it complete"),
-        (b"[]", ": the file is list, not a JSON object"),
-        (b"null", ": the file is missing, not a JSON object"),
+        (b"[]", ": this is no tokenizer.json: it holds a list, not an object; give the file that"),
+        (b"null", ": this is no tokenizer.json: it holds a single value, not an object; give the"),
         (b'{"a": "\xff"}', "is not UTF-8: byte 7 is 0xff; save it as UTF-8"),
         (b'{"a": 1, "a": 2}', ": key 'a' comes twice in one object: keep one"),
         (

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import transformers
-from hf_oracle import Kind, both, failure, gpt2, gpt2_files, same_call, small, small_oracle
+from hf_oracle import Kind, assert_same, both, failure, gpt2, gpt2_files, same_call, small, small_oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,8 +40,15 @@ def test_every_strategy_length_and_stride(kind: Kind, side: str, bos: bool) -> N
         }
         failed = failure(lambda t=texts, o=options: oracle(*t, **o))
         pair = len(texts) == 2 and texts[1] != ""
-        if failed and "effective max length" in failed:
-            continue  # Refused there before it is known whether anything is too long.
+        room = length - oracle.num_special_tokens_to_add(False)
+        if (failed and "effective max length" in failed) or (
+            strategy != "do_not_truncate" and 0 <= room == stride > 0
+        ):
+            # Refused before it is known whether anything is too long; of equal numbers see below.
+            for inputs_ in (texts, ([],)):
+                with pytest.raises(TokenizerError, match=r"max_length|stride"):
+                    ours(*inputs_, **options)
+            continue
         if failed or (strategy != "do_not_truncate" and length < oracle.num_special_tokens_to_add(pair)):
             with pytest.raises(TokenizerError):
                 ours(*texts, **options)
@@ -50,6 +57,22 @@ def test_every_strategy_length_and_stride(kind: Kind, side: str, bos: bool) -> N
         same_call(ours, oracle, *texts, **options, **EVERYTHING)
         same_call(ours, oracle, *texts, truncation=strategy, max_length=length, **EVERYTHING)
     assert compared > 200
+
+
+@both
+def test_a_stride_as_long_as_a_window_is_refused_at_once(kind: Kind) -> None:
+    """Its message says "greater than or equal", but transformers lets the equal pass, and panics at a longer text."""
+    options = {"truncation": True, "max_length": 3, "stride": 3, "return_overflowing_tokens": True}
+    oracle = small_oracle()
+    assert oracle("ABQ", **options)["input_ids"] == [[32, 33, 48]]
+    assert "PanicException" in str(failure(lambda: oracle("ABQJ", **options)))
+    for text in ("ABQ", "ABQJ", "", []):
+        with pytest.raises(TokenizerError, match="stride=3 leaves no progress"):
+            small(kind)(text, **options)
+    # Special tokens that are not wanted take no room.
+    ours = small(kind, add_bos_token=True)
+    expected = small_oracle(add_bos_token=True)("ABQJX", **{**options, "stride": 2}, add_special_tokens=False)
+    assert_same(ours("ABQJX", **{**options, "stride": 2}, add_special_tokens=False), expected)
 
 
 @both

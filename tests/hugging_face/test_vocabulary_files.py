@@ -19,9 +19,9 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("vocab.json", b'{"a": 0', "EOF while parsing an object at line 1, column 7; is the file truncated"),
     ("vocab.json", b"[1]", "expected an object from token to id at line 1, column 0; is the file"),
     ("vocab.json", b'{"a": 0, "a": 1}', 'token "a" stands twice, with ids 0 and 1; remove one'),
-    ("vocab.json", b'{"a": 0.5}', "floating point `0.5`, expected .* at line 1, column 9"),
-    ("vocab.json", b'{"a": true}', "boolean `true`, expected .* at line 1, column 10"),
-    ("vocab.json", b'{"a": "0"}', 'string "0", expected .* at line 1, column 9'),
+    ("vocab.json", b'{"a": 0.5}', r'token "a": .* floating point `0.5`, expected .* at line 1, column \d+;'),
+    ("vocab.json", b'{"a": true}', r'token "a": .* boolean `true`, expected .* at line 1, column \d+;'),
+    ("vocab.json", b'{"a": "0"}', r'token "a": .* string "0", expected .* at line 1, column \d+;'),
     ("vocab.json", b'{"a": ' + b"9" * 5000 + b"}", "number out of range at line 1"),
     ("vocab.json", b'{"\\ud800": 0}', "at line 1, column 9; is the file"),
     ("vocab.json", b'{"\xff": 0}', "not UTF-8: invalid byte at offset 2; save the file as UTF-8"),
@@ -45,7 +45,7 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("tokenizer_config.json", b'{"a": "\xff"}', "is not UTF-8: byte 7 is 0xff; save it as UTF-8"),
     ("tokenizer_config.json", b"[" * 100_000, "nests too deeply .*: is it the right one"),
     ("tokenizer_config.json", b'{"padding_side": "up"}', "padding_side is 'left' or 'right', not 'up'"),
-    ("tokenizer_config.json", b'{"padding_side": 5}', "padding_side is 'left' or 'right', not 5"),
+    ("tokenizer_config.json", b'{"padding_side": 5}', "padding_side is 'left' or 'right', not of type int"),
     (
         "tokenizer_config.json",
         b'{"model_max_length": "7"}',
@@ -199,7 +199,7 @@ def test_marks_and_line_ends_do_no_harm(kind: Kind, tmp_path: Path) -> None:
 
 @both
 def test_missing_files(kind: Kind, tmp_path: Path) -> None:
-    for place in (tmp_path, tmp_path / "nowhere", "./nowhere", "a/b/c", "~/nowhere", ""):
+    for place in (tmp_path, tmp_path / "nowhere", "./nowhere", "a/b/c", "~/nowhere"):
         with pytest.raises(
             FileNotFoundError, match=r"it needs tokenizer\.json, or vocab\.json and merges\.txt"
         ):

@@ -87,7 +87,10 @@ def _os_error(error: OSError) -> str:
     reason = error.strerror or str(error)
     if error.filename is None:
         return f"a stream failed ({reason}): check the disk and the other end of the pipe"
-    return f"{os.fsdecode(error.filename)}: {reason}"
+    name = os.fsdecode(error.filename)
+    if not os.path.isfile(name):  # noqa: PTH113 - pathlib is not imported for this
+        reason = reason.partition("; the old file")[0]  # There is none to speak of.
+    return f"{name}: {reason}"
 
 
 def _let_go_of_stdout(*, flush: bool) -> None:

@@ -27,7 +27,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = _Parser(
         prog="gpt2tok",
         description="GPT-2's tokenizer: text to token ids and back.",
-        epilog="Give `gpt2tok COMMAND --help` for the options and examples of a command.",
+        epilog="Give `gpt2tok COMMAND --help` for the options and examples of a command.\n\n"
+        "Exit codes: 0 done, 1 bad data or a failing system, 2 wrong usage. A reader of the output that goes away\n"
+        "(| head) and Ctrl-C end the command without a word, as a shell reports those signals: 141 and 130.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -93,6 +95,7 @@ def _add_decode(commands: argparse._SubParsersAction[_Parser]) -> None:
   gpt2tok decode -i "15496 995"                       Hello world
   gpt2tok encode notes.txt | gpt2tok decode | cmp - notes.txt
   gpt2tok decode --raw train.bin -o train.txt         uint16, as `encode --raw` writes it
+  gpt2tok decode --json -i "15496 995"                "Hello world"
   echo '{"ids": [15496, 995]}' | gpt2tok decode       JSON is recognised""",
     )
     parser.add_argument(
@@ -103,6 +106,11 @@ def _add_decode(commands: argparse._SubParsersAction[_Parser]) -> None:
     )
     _add_vocab(parser)
     parser.add_argument("--raw", action="store_true", help="read bare little-endian integers")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON string for each input, on a line of its own; bytes that are not UTF-8 as U+FFFD",
+    )
     _add_dtype(parser)
     _add_output(parser)
 
@@ -130,6 +138,7 @@ def _add_convert(commands: argparse._SubParsersAction[_Parser]) -> None:
         """
   gpt2tok convert gpt2 my-gpt2/                       vocab.json and merges.txt in a directory
   gpt2tok convert my-gpt2/ tokenizer.json             for the tokenizers library
+  gpt2tok convert gpt2 - --to tiktoken | gzip         to standard output
   gpt2tok convert tokenizer.json gpt2.tiktoken        ranks, for tiktoken, without special tokens
   gpt2tok convert --special '<|endoftext|>=50256' gpt2.tiktoken my-gpt2/
 
@@ -138,7 +147,7 @@ What was written is read back and compared before it is put in place, whole or n
     parser.add_argument(
         "source", metavar="FROM", help="gpt2, a directory, a tokenizer.json or a .tiktoken file"
     )
-    parser.add_argument("target", metavar="TO", help="a directory, *.json or *.tiktoken")
+    parser.add_argument("target", metavar="TO", help="a directory, *.json, *.tiktoken, or - with --to")
     parser.add_argument(
         "--to",
         choices=("vocab", "tokenizer.json", "tiktoken"),
@@ -155,10 +164,18 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         """
   gpt2tok show -t "Hello world"
   gpt2tok show --ids --bytes -t "naïve 日本語"          what each token is made of
-  gpt2tok show --color always --limit 200 notes.txt | less -R""",
+  gpt2tok show --color always --limit 200 notes.txt | less -R
+  gpt2tok show --json -t "Hi"
+                              [{"id": 17250, "bytes": "4869", "text": "Hi", "start": 0, "end": 2}]""",
     )
     _add_inputs(parser, "TEXT", "show this text instead of files")
     _add_text_options(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a JSON list of the tokens of each input, on a line of its own: id, bytes in hexadecimal, text, and"
+        " start and end in bytes of the text's UTF-8",
+    )
     parser.add_argument("--ids", action="store_true", help="the id below each token")
     parser.add_argument("--bytes", action="store_true", help="the bytes below each token, in hexadecimal")
     parser.add_argument(

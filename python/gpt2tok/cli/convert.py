@@ -19,7 +19,7 @@ from typing import Any
 from gpt2tok import files, formats
 from gpt2tok._core import Encoding, UnknownTokenError, VocabError
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
-from gpt2tok.cli.streams import refuse_no_name
+from gpt2tok.cli.streams import output, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
 
 # Characters whose UTF-8 holds, together, every byte that UTF-8 has: what becomes of those without a token.
@@ -32,6 +32,11 @@ _SHOWN = 3
 def run(options: argparse.Namespace) -> int:
     """Convert as the options say; returns the exit code."""
     kind = options.to or _format_of(options.target)
+    if kind == "vocab" and options.target == "-":
+        raise UsageError(
+            "- is standard output, which holds one file: give --to tokenizer.json or --to tiktoken, or ./- for a"
+            " directory of that name"
+        )
     encoding = load(options.source, options.special_tokens)
     source = None if options.source == DEFAULT else find(options.source)
     target = Path(options.target)
@@ -45,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
         raise DataError(f"{options.source} cannot become {kind}: {error}") from error
     if kind == "vocab":
         _save_directory(target, contents)
+    elif options.target == "-":
+        with output("-") as write:
+            write(contents[target.name])
     else:
         files.write_atomically(target, contents[target.name])
     if kind == "tiktoken" and encoding.special_tokens:
@@ -187,10 +195,4 @@ def _more_than_vocabulary(path: Path) -> list[str]:
     processor = content.get("post_processor")
     if isinstance(processor, dict) and processor.get("type") != "ByteLevel":
         found.insert(0, f"post_processor ({processor.get('type')})")
-    flags = {
-        flag
-        for token in content.get("added_tokens") or []
-        for flag in ("single_word", "lstrip", "rstrip")
-        if token.get(flag)
-    }
-    return found + [f"{flag} of added tokens" for flag in sorted(flags)]
+    return found

@@ -1,12 +1,15 @@
 """`gpt2tok decode`: token ids in, the exact bytes of their text out.
 
 Owns the choice of how the ids are read and saying where an id is none. Refuses to mend the text: half a
-character comes out as the bytes it is.
+character comes out as the bytes it is, but for JSON, which has no place for them.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
+import itertools
+import json
 from collections.abc import Iterable, Iterator
 
 from gpt2tok._core import Encoding, TokenizerError
@@ -33,9 +36,21 @@ def run(options: argparse.Namespace) -> int:
                 lists = id_formats.read_raw(source, raw_dtype(encoding, options.dtype), line)
             else:
                 lists = id_formats.read_text(source, line)
-            for text in _texts(encoding, lists, source.name):
+            texts = _texts(encoding, lists, source.name)
+            for text in _json_string(texts) if options.json else texts:
                 write(text)
     return DONE
+
+
+def _json_string(texts: Iterable[bytes]) -> Iterator[bytes]:
+    """A text that comes in parts as one JSON string on a line of its own."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    opening = '"'
+    for text in itertools.chain(texts, [None]):  # At the end, what half a character left behind.
+        part = decoder.decode(b"", final=True) if text is None else decoder.decode(text)
+        yield (opening + json.dumps(part, ensure_ascii=False)[1:-1]).encode()
+        opening = ""
+    yield b'"\n'
 
 
 def _texts(encoding: Encoding, lists: Iterable[list[int]], name: str) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """`gpt2tok encode`: texts in, token ids out.
 
-Owns the choice of the output's form and what does not fit it. Refuses raw integers on a terminal.
+Owns the choice of the output's form and what does not fit it. Refuses raw integers on a terminal, and to go on
+past an input that fails where nobody could tell whose ids the rest are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import argparse
 
 from gpt2tok._core import Encoding
 from gpt2tok.cli import id_formats
-from gpt2tok.cli.problems import DONE, UsageError
+from gpt2tok.cli.problems import DATA_ERROR, DONE, DataError, UsageError, explain
 from gpt2tok.cli.progress import progress
 from gpt2tok.cli.stdout import is_terminal
 from gpt2tok.cli.streams import output, sources
@@ -29,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     encoding = load(options.vocab, options.special_tokens)
     dtype = raw_dtype(encoding, options.dtype)
     text_options = TextOptions(options.special, options.errors, options.threads)
+    code = DONE
     with (
         progress(sum(source.size() for source in inputs), to_terminal) as line,
         output(options.output) as write,
@@ -42,8 +44,15 @@ def run(options: argparse.Namespace) -> int:
                 layout = id_formats.json_layout(source.path)
             else:
                 layout = id_formats.text_layout(options.ids_per_line)
-            id_formats.write_ids(id_lists(encoding, source, text_options, line), layout, write)
-    return DONE
+            try:
+                id_formats.write_ids(id_lists(encoding, source, text_options, line), layout, write)
+            except DataError as error:
+                # Only the objects name their file, and a file is written whole or not at all.
+                if not options.json or options.output not in (None, "-") or len(inputs) == 1:
+                    raise
+                line.wipe()
+                code = explain(error, DATA_ERROR)
+    return code
 
 
 def raw_dtype(encoding: Encoding, wanted: id_formats.Dtype | None) -> id_formats.Dtype:

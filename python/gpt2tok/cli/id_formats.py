@@ -50,12 +50,21 @@ def json_layout(path: str | None) -> Layout:
 
 
 def write_ids(lists: Iterable[list[int]], layout: Layout, write: Callable[[bytes], object]) -> None:
-    """Write the ids of one input in decimal, list by list."""
+    """Write the ids of one input in decimal, list by list.
+
+    Raises:
+        DataError: the input's own; what was begun then ends with its line, so that another can follow.
+    """
     opening = layout.before
     some = False
-    for ids in filter(None, lists):
-        write(opening + layout.between.join(map(str, ids)).encode())
-        opening, some = layout.between.encode(), True
+    try:
+        for ids in filter(None, lists):
+            write(opening + layout.between.join(map(str, ids)).encode())
+            opening, some = layout.between.encode(), True
+    except DataError:
+        if some:
+            write(b"\n")
+        raise
     write(layout.after if some else layout.none)
 
 
@@ -144,6 +153,7 @@ def _short(data: bytes) -> str:
 def _json_ids(data: bytes, name: str) -> Iterator[list[int]]:
     """The ids of JSON values, each a list of ids, a list of such lists, or an object that holds one."""
     mend = 'give [1, 2], {"ids": [1, 2]} or {"input_ids": [1, 2]}, as many as you like'
+    line, counted = 1, 0
     try:
         text = data.decode("utf-8")
         decoder, at = json.JSONDecoder(), 0
@@ -151,8 +161,9 @@ def _json_ids(data: bytes, name: str) -> Iterator[list[int]]:
             if text[at].isspace():
                 at += 1
                 continue
+            line, counted = line + text.count("\n", counted, at), at
             value, at = decoder.raw_decode(text, at)
-            yield from _id_lists(value)
+            yield from _id_lists(value, "")
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: byte {error.start}: JSON must be UTF-8: {mend}") from error
     except json.JSONDecodeError as error:
@@ -166,23 +177,27 @@ def _json_ids(data: bytes, name: str) -> Iterator[list[int]]:
             f"{name}: JSON without token ids (found a number of thousands of digits): {mend}"
         ) from error
     except TypeError as error:
-        raise DataError(f"{name}: JSON without token ids ({error}): {mend}") from error
+        raise DataError(f"{name}: line {line}: JSON without token ids ({error}): {mend}") from error
 
 
-def _id_lists(value: Any) -> Iterator[list[int]]:
+def _id_lists(value: Any, where: str) -> Iterator[list[int]]:
+    """The lists of ids in a JSON value; `where` it stands in the whole, as `["ids"][2]`."""
+    at = f" at {where}" if where else ""
     if isinstance(value, dict):
-        if not value.keys() & {"ids", "input_ids"}:
-            raise TypeError("found an object that has neither")
-        value = value.get("ids", value.get("input_ids"))
+        key = next((key for key in ("ids", "input_ids") if key in value), None)
+        if key is None:
+            raise TypeError(f"found an object{at} that has neither")
+        value, where = value[key], f'{where}["{key}"]'
+        at = f" at {where}"
     if not isinstance(value, list):
-        raise TypeError(f"found {_json(value)} where a list was expected")
+        raise TypeError(f"found {_json(value)}{at} where a list was expected")
     if any(isinstance(item, list | dict) for item in value):
-        for item in value:
-            yield from _id_lists(item)
+        for place, item in enumerate(value):
+            yield from _id_lists(item, f"{where}[{place}]")
         return
-    for item in value:
+    for place, item in enumerate(value):
         if type(item) is not int:
-            raise TypeError(f"found {_json(item)} where an id was expected")
+            raise TypeError(f"found {_json(item)} at {where}[{place}] where an id was expected")
     yield value
 
 

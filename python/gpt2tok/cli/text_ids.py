@@ -111,7 +111,7 @@ def _walk(
                 text = b"".join(texts)
                 at, reason = _explained(error, text, encoding.special_tokens_set)
                 line = lines + text.count(b"\n", 0, at)
-                raise DataError(f"{source.name}: line {line}, byte {position + at}: {reason}") from error
+                raise DataError(f"{source.name}: byte {position + at} (line {line}): {reason}") from error
             yield result
             size = sum(map(len, texts))
             position += size

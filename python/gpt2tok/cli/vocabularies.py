@@ -85,6 +85,13 @@ def added_tokens(name: str) -> list[dict[str, Any]]:
             f"{folder / 'tokenizer_config.json'}: it asks for add_prefix_space, which the command line does not do:"
             " give the path of its vocab.json to go without, or use GPT2TokenizerFast in Python"
         )
+    for token in tokenizer.added_tokens_decoder.values():
+        for flag in ("lstrip", "rstrip", "single_word"):
+            if getattr(token, flag):
+                raise DataError(
+                    f'{name}: added token "{token}" has {flag}, which the command line does not do: take the flag away,'
+                    " or use GPT2TokenizerFast in Python"
+                )
     flags = ("content", "single_word", "lstrip", "rstrip", "normalized", "special")
     return [
         {"id": token_id, **{flag: getattr(token, flag) for flag in flags}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from .._core import TokenizerError, VocabError
@@ -17,7 +17,7 @@ from .arguments import flag, require_text, shown
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 # The core counts ids below this, and no model has as many tokens.
-_IDS_END = 1 << 24
+IDS_END = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ class KnownTokens(Protocol):
     def id_to_token(self, token_id: int) -> str | None: ...
     def spells_bytes(self, token: str) -> bool: ...
     @property
+    def size(self) -> int: ...
+    @property
     def next_id(self) -> int: ...
 
 
@@ -162,12 +164,16 @@ class AddedVocabulary:
     """The added tokens of one tokenizer: ids to tokens, and back. Final.
 
     A token whose text is an entry of the base vocabulary keeps that entry's id, as in Hugging Face's
-    libraries; any other gets the next id after the base vocabulary and the tokens added before.
+    libraries; any other gets the next id, counted from the size of the base vocabulary and the tokens added before.
+
+    A token that is added again takes the new flags, but once it was special it stays so, as in tokenizers, whatever
+    its newest flag says.
     """
 
     def __init__(self) -> None:
         self._tokens: dict[int, AddedToken] = {}
         self._ids: dict[str, int] = {}
+        self._special: set[str] = set()  # Texts of tokens that were special at any time.
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -180,6 +186,12 @@ class AddedVocabulary:
 
     def id_of(self, content: str) -> int | None:
         return self._ids.get(content)
+
+    def effective(self) -> Iterator[tuple[int, AddedToken]]:
+        """Ids and tokens, in id order; those that were special at any time are."""
+        for token_id, token in self:
+            stays = token.content in self._special and not token.special
+            yield token_id, replace(token, special=True) if stays else token
 
     def get(self, token_id: int) -> AddedToken | None:
         return self._tokens.get(token_id)
@@ -198,7 +210,7 @@ class AddedVocabulary:
             if token_id is None:
                 token_id = base.token_to_id(token.content)
                 if token_id is None:
-                    token_id = max(base.next_id, max(self._tokens, default=-1) + 1)
+                    token_id = self._next_id(base)
                 elif base.spells_bytes(token.content):
                     warnings.warn(
                         f"added token {token.content!r} is also how the vocabulary spells other bytes (its entry"
@@ -220,9 +232,9 @@ class AddedVocabulary:
             raise VocabError(
                 f"added token {token.content!r} has the negative id {token_id}: ids count from 0"
             )
-        if token_id >= _IDS_END:
+        if token_id >= IDS_END:
             raise VocabError(
-                f"added token {token.content!r} has the id {shown(token_id)}, but ids must be below {_IDS_END}:"
+                f"added token {token.content!r} has the id {shown(token_id)}, but ids must be below {IDS_END}:"
                 " renumber it"
             )
         if not token.content:
@@ -242,18 +254,30 @@ class AddedVocabulary:
             )
         self._put(token_id, token)
 
+    def _next_id(self, base: KnownTokens) -> int:
+        """As tokenizers counts, but never the id of another token: that library looks at none in a gap of the base."""
+        after = max(self._tokens, default=-1) + 1
+        counted = max(base.size, after)
+        if counted < base.next_id and base.id_to_token(counted) is not None:
+            return max(base.next_id, after)
+        return counted
+
     def matching_rules(self) -> list[tuple[str, int, bool, bool, bool, bool, bool]]:
         """Every token as `_core.AddedTokens` takes them."""
         return [
-            (t.content, i, t.single_word, t.lstrip, t.rstrip, bool(t.normalized), t.special) for i, t in self
+            (t.content, i, t.single_word, t.lstrip, t.rstrip, bool(t.normalized), t.special)
+            for i, t in self.effective()
         ]
 
     def copy(self) -> AddedVocabulary:
         other = AddedVocabulary()
         other._tokens.update(self._tokens)
         other._ids.update(self._ids)
+        other._special |= self._special
         return other
 
     def _put(self, token_id: int, token: AddedToken) -> None:
+        if token.special:
+            self._special.add(token.content)
         self._tokens[token_id] = token
         self._ids[token.content] = token_id

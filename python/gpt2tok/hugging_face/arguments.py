@@ -81,7 +81,8 @@ def whole_number(value: object, name: str) -> int | None:
     if value is None:
         return None
     try:
-        number = operator.index(value)  # type: ignore[arg-type]
+        # True would pass for 1; nobody means a length by it.
+        number = operator.index(None if isinstance(value, bool) else value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(
             f"{name} is a whole number or None, not {type(value).__name__}: pass an int"
@@ -110,9 +111,12 @@ def side(value: object, name: str) -> str:
     """ "left" or "right".
 
     Raises:
+        TypeError: it is no str.
         TokenizerError: it is neither.
     """
-    if not isinstance(value, str) or value not in ("left", "right"):
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is 'left' or 'right', not {described(value)}")
+    if value not in ("left", "right"):
         raise TokenizerError(f"{name} is 'left' or 'right', not {shown(value)}")
     return str(value)
 

@@ -147,6 +147,7 @@ class CallSurface(VocabularySurface):
             and (truncation is None or truncation is False)
             and pad_to_multiple_of is None
             and padding_side is None
+            and add_special_tokens is not None
             and not (is_split_into_words or return_token_type_ids or return_overflowing_tokens)
             and not (return_special_tokens_mask or return_offsets_mapping or return_length)
             and not (stride or tokenizer_kwargs or kwargs)
@@ -234,6 +235,7 @@ class CallSurface(VocabularySurface):
             and padding is False
             and (truncation is None or truncation is False)
             and padding_side is None
+            and add_special_tokens is not None
             and not (stride or kwargs)
             and (plan := self._simple_plan) is not None
         ):
@@ -349,6 +351,10 @@ class CallSurface(VocabularySurface):
     ) -> BatchEncoding:
         for name in _FLAGS:
             flag(getattr(options, name), name)
+        if (
+            options.add_special_tokens is None
+        ):  # None is no elsewhere, but here yes is what goes without saying.
+            raise TypeError("add_special_tokens is True or False, not None: leave it out for True")
         pads, cuts, max_length = resolve(
             options.padding,
             options.truncation,
@@ -362,7 +368,7 @@ class CallSurface(VocabularySurface):
         )
         plan = self._plan(
             options,
-            self._truncation(cuts, max_length, options.stride),
+            self._truncation(cuts, max_length, options),
             self._padding(pads, max_length, options.pad_to_multiple_of, options.padding_side),
         )
         try:
@@ -403,11 +409,18 @@ class CallSurface(VocabularySurface):
         return data
 
     def _truncation(
-        self, strategy: TruncationStrategy, max_length: int | None, stride: int
+        self, strategy: TruncationStrategy, max_length: int | None, options: CallOptions
     ) -> Truncation | None:
-        stride = whole_number(stride, "stride") or 0
+        stride = whole_number(options.stride, "stride") or 0
         if strategy is TruncationStrategy.DO_NOT_TRUNCATE or max_length is None:
             return None
+        # Refused whatever the texts: otherwise it would pass until one is too long.
+        room = max_length - (self._template.added(pair=False) if options.add_special_tokens else 0)
+        if stride >= max(room, 1) and room >= 0:
+            raise TokenizerError(
+                f"stride={stride} leaves no progress: a window holds {room} tokens (max_length={max_length} less"
+                " special tokens); choose a smaller stride or a larger max_length"
+            )
         return Truncation(strategy, max_length, stride, self.truncation_side)
 
     def _padding(

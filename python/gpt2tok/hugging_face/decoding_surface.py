@@ -136,7 +136,7 @@ class DecodingSurface(VocabularySurface):
     def _decode(self, ids: list[Any], name: str, skip: bool) -> str:
         kept = ids
         if skip:
-            special = {token_id for token_id, token in self._added if token.special}
+            special = {token_id for token_id, token in self._added.effective() if token.special}
             try:
                 kept = [token_id for token_id in ids if token_id not in special]
             except TypeError:  # Something that cannot even be looked up.

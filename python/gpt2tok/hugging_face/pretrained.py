@@ -31,7 +31,7 @@ from .pretrained_files import (
     refuse_files,
 )
 from .special_tokens import NAMES
-from .tokenizer_json import template_json
+from .tokenizer_json import counted_ids, template_json
 from .vocabulary_surface import VocabularySurface
 
 P = TypeVar("P", bound="PretrainedSurface")
@@ -116,8 +116,12 @@ class PretrainedSurface(VocabularySurface):
         ):
             kwargs.pop(idle, None)
         kwargs.setdefault("name_or_path", name)
+        if not name:  # Which the system would take for the directory we are in.
+            raise FileNotFoundError(
+                "'' is neither a directory nor the name of a model: give one, as in from_pretrained('gpt2')"
+            )
         place = Path(name, subfolder or "")
-        paths = {file: str(place / file) for file in FILES if name and (place / file).is_file()}
+        paths = {file: str(place / file) for file in FILES if (place / file).is_file()}
         if Path(name).is_file():
             paths = {TOKENIZER: name}
         elif not is_loadable(paths):
@@ -245,7 +249,7 @@ class PretrainedSurface(VocabularySurface):
             "add_bos_token": self.add_bos_token,
             "add_eos_token": self.add_eos_token,
             "add_prefix_space": self.add_prefix_space,
-            "added_tokens_decoder": {str(i): _flags(token) for i, token in self._added},
+            "added_tokens_decoder": {str(i): _flags(token) for i, token in self._added.effective()},
             "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
             "errors": self.errors,
             "model_max_length": self.model_max_length,
@@ -277,15 +281,18 @@ class PretrainedSurface(VocabularySurface):
         return {**self.special_tokens_map, **({"additional_special_tokens": extra} if extra else {})}
 
     def _tokenizer_json(self) -> bytes:
-        unknown = self._special.get("unk_token")
-        name = None if unknown is None or not self._base.lacks_bytes else str(unknown)
+        unknown = self._unknown_bytes() if self._base.lacks_bytes else None
+        # A token whose id readers would count otherwise is given it by the vocabulary.
+        vocab = dict(self._base.vocab)
+        counted = counted_ids(vocab, (token.content for _, token in self._added))
+        vocab |= {token.content: i for i, token in self._added if counted[token.content] != i}
         written = tokenizer_json_bytes(
-            self._base.vocab,
+            vocab,
             self._base.merges,
-            [{"id": i, **token.as_dict()} for i, token in self._added],
+            [{"id": i, **token.as_dict()} for i, token in self._added.effective()],
             self.add_prefix_space,
             self._trimming is not None,
-            name if name in self._base.vocab else None,
+            unknown[0] if unknown is not None and unknown[0] in self._base.vocab else None,
         )
         template = self._template
         if self._trimming is None and not template.added(pair=True):
@@ -311,13 +318,7 @@ def _flags(token: AddedToken) -> dict[str, Any]:
 
 
 def _looks_like_a_path(name: str) -> bool:
-    return (
-        Path(name).is_absolute()
-        or name.startswith((".", "~"))
-        or "\\" in name
-        or name.count("/") > 1
-        or not name
-    )
+    return Path(name).is_absolute() or name.startswith((".", "~")) or "\\" in name or name.count("/") > 1
 
 
 def _path(directory: AnyPath, prefix: str | None, name: str) -> Path:

@@ -38,7 +38,7 @@ class SlowEngine(Engine):
         )  # The core's loader checks a vocabulary for both tokenizers, in the same words.
         self._base = base
         self._bpe = _bpe(base, unknown[1] if unknown and base.lacks_bytes else None)
-        self._matcher = AddedMatcher(added)
+        self._matcher = AddedMatcher(added.effective())
         self._added = {
             i: token.content.encode() for i, token in added if not base.spells_bytes(token.content)
         }

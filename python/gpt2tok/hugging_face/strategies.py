@@ -37,7 +37,7 @@ def resolve(
 
     Raises:
         TokenizerError: an unknown strategy, a negative length, or a length that padding would have to exceed.
-        TypeError: a length that is no whole number.
+        TypeError: a length that is no whole number, or a strategy that is neither a bool nor a str.
     """
     max_length = whole_number(max_length, "max_length")
     pad_to_multiple_of = whole_number(pad_to_multiple_of, "pad_to_multiple_of")
@@ -83,4 +83,5 @@ def _strategy(kind: type[E], value: object, name: str, if_true: E, if_false: E) 
         return kind(value)
     except ValueError:
         known = ", ".join(repr(strategy.value) for strategy in kind)
-        raise TokenizerError(f"{name} is True, False or one of {known}, not {shown(value)}") from None
+        error = TokenizerError if isinstance(value, (str, Enum)) else TypeError
+        raise error(f"{name} is True, False or one of {known}, not {shown(value)}") from None

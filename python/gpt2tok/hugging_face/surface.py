@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar
 from .._core import SpecialTokenError, VocabError
 from .added_tokens import AddedToken, AddedVocabulary
 from .arguments import flag, is_number, path_of, shown
-from .base_vocabulary import END_OF_TEXT, BaseVocabulary
+from .base_vocabulary import BaseVocabulary
 from .decoding_surface import DecodingSurface
 from .prepare_surface import PrepareSurface
 from .pretrained import PretrainedSurface
@@ -64,7 +64,8 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
             package holds.
         merges: pairs of tokens (or strings `"left right"`) in rank order, or the path of a `merges.txt`.
         errors: what to do with bytes that are no UTF-8 when decoding, as for `bytes.decode`.
-        unk_token: stands for tokens and bytes that the vocabulary lacks. GPT-2's has every byte.
+        unk_token: stands for tokens and bytes that the vocabulary lacks. GPT-2's has every byte. Where a
+            `tokenizer.json` names an unk_token of its own, that one stands for bytes, and this for tokens.
         bos_token: opens a sequence, if `add_bos_token`.
         eos_token: ends a sequence, if `add_eos_token`.
         pad_token: fills rows up. GPT-2 has none; `"<|endoftext|>"` is the usual choice.
@@ -147,14 +148,13 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
             if any(given is not None for given in (vocab, merges, vocab_file, merges_file)):
                 raise TypeError("tokenizer_file holds a vocabulary itself: leave vocab and merges out")
             self._base = BaseVocabulary(file.vocab, file.merges, (file.what,))
-            if file.unk_token is not None and str(unk_token) == END_OF_TEXT:
-                arguments["unk_token"] = file.unk_token
         else:
             self._base = read_vocabulary(
                 _one(vocab, vocab_file, "vocab"), _one(merges, merges_file, "merges")
             )
         self._added = AddedVocabulary()
         self._special = SpecialTokens()
+        self._model_unknown = None if file is None else file.unk_token
         self._names_now = None
         self._engine_changed()
         arguments = self._special.take(arguments)
@@ -185,11 +185,13 @@ class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
 
     def _place_added(self, file: TokenizerFile | None, decoder: object) -> None:
         """The added tokens of a file at their ids, then the special tokens that nobody has yet."""
-        given = _decoder(decoder)
-        placed = {**(file.added if file else {}), **given}
-        for token_id, token in sorted(placed.items()):
-            with _named("added_tokens_decoder" if file is None or token_id in given else file.what):
-                self._added.place(token_id, token, self._base)
+        for what, tokens in (
+            ("" if file is None else file.what, {} if file is None else file.added),
+            ("added_tokens_decoder", _decoder(decoder)),
+        ):
+            for token_id, token in sorted(tokens.items()):
+                with _named(what):
+                    self._added.place(token_id, token, self._base)
         missing = [token for token in self._special.every() if str(token) not in self._added]
         self._added.add([AddedToken.of(token, special=True) for token in missing], self._base)
 

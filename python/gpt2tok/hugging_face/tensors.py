@@ -27,13 +27,15 @@ def tensor_type(value: object) -> TensorType:
     """The kind of tensor that the caller named.
 
     Raises:
+        TypeError: it is no str.
         TokenizerError: there is no such kind.
     """
     try:
         return TensorType(value)
     except ValueError:
         known = ", ".join(repr(kind.value) for kind in TensorType)
-        raise TokenizerError(f"return_tensors is None or one of {known}, not {shown(value)}") from None
+        error = TokenizerError if isinstance(value, (str, Enum)) else TypeError
+        raise error(f"return_tensors is None or one of {known}, not {shown(value)}") from None
 
 
 def to_tensor(values: Any, kind: TensorType, name: str) -> Any:

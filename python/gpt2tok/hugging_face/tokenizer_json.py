@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .._core import VocabError
-from .added_tokens import AddedToken
+from ..formats import byte_alphabet
+from .added_tokens import IDS_END, AddedToken
 from .arguments import shown
 from .offsets import Trimming
 from .template import Part, Parts, Template
 from .vocabulary_files import checked_merges, checked_vocab
 
 _OTHER_LIBRARY = "load this file with the tokenizers library"
+_SAVED_BY_TOKENIZERS = "give the file that the tokenizers library saves"
 # No vocabulary's file is larger.
 _LARGEST_FILE = 1 << 30
 
@@ -139,22 +141,23 @@ def parse_tokenizer_json(data: str | bytes, what: str) -> TokenizerFile:
 
 
 def _read(content: Any, what: str) -> TokenizerFile:
-    root = _object(content, "the file")
-    model = _object(root.get("model"), "model")
+    root = _root(content)
+    model = root["model"]
     _require(model.get("type", "BPE"), "model.type", ("BPE",))
-    for name in (
-        "dropout",
-        "continuing_subword_prefix",
-        "end_of_word_suffix",
-        "byte_fallback",
-        "ignore_merges",
-        "fuse_unk",
-    ):
+    for name in ("byte_fallback", "ignore_merges", "fuse_unk"):
+        if not isinstance(model.get(name), bool | None):
+            raise VocabError(f"model.{name} is {shown(model[name])}: it must be true or false")
+    for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
         # A dropout of 0 and an empty prefix say nothing, like their absence.
         if model.get(name):
             raise VocabError(
-                f"model.{name} is {shown(model[name])}, which GPT-2's algorithm does not know: it must be unset"
+                f"model.{name} is {shown(model[name])}, which GPT-2's algorithm does not know; {_OTHER_LIBRARY}"
             )
+    if model.get("ignore_merges"):
+        raise VocabError(
+            f"model.ignore_merges is {shown(model['ignore_merges'])}, which these tokenizers do not do: load this file"
+            " with Encoding.from_tokenizer_json or the tokenizers library"
+        )
     if root.get("normalizer") is not None:
         raise VocabError(f"there is a normalizer, and GPT-2 has none: its ids would differ; {_OTHER_LIBRARY}")
     pre_tokenizer = _only_byte_level(root.get("pre_tokenizer"))
@@ -172,11 +175,25 @@ def _read(content: Any, what: str) -> TokenizerFile:
     if unk_token is not None and not isinstance(unk_token, str):
         raise VocabError(f"model.unk_token is {shown(unk_token)}: it must be a token's text or null")
     merges = _list(model.get("merges"), "model.merges")
+    vocab = checked_vocab(_object(model.get("vocab"), "model.vocab"), "model.vocab", VocabError)
+    added = _added(root.get("added_tokens", []))
+    _check_added_ids(vocab, added)
+    if unk_token is not None and unk_token not in vocab and unk_token not in map(str, added.values()):
+        raise VocabError(
+            f"unk_token {quoted(unk_token)} is not in the vocabulary; add it, or leave unk_token out if all 256 bytes"
+            " are there"
+        )
+    # Without a byte that is unknown there is nothing to fuse.
+    if model.get("fuse_unk") and not vocab.keys() >= set(byte_alphabet().values()):
+        raise VocabError(
+            f"model.fuse_unk is {shown(model['fuse_unk'])}, and the vocabulary lacks bytes that it would join into one"
+            f" token, which GPT-2's algorithm does not know; {_OTHER_LIBRARY}"
+        )
     return TokenizerFile(
         what=what,
-        vocab=checked_vocab(_object(model.get("vocab"), "model.vocab"), "model.vocab", VocabError),
+        vocab=vocab,
         merges=checked_merges(merges, "model.merges", VocabError),
-        added=_added(root.get("added_tokens")),
+        added=added,
         unk_token=unk_token,
         add_prefix_space=_flag(pre_tokenizer, "add_prefix_space", "pre_tokenizer"),
         template=template,
@@ -185,17 +202,81 @@ def _read(content: Any, what: str) -> TokenizerFile:
     )
 
 
+def _root(content: Any) -> dict[str, Any]:
+    """The file's own object, with a model in it; else what kind of file it is, in the words that the core uses."""
+    if isinstance(content, dict) and isinstance(content.get("model"), dict):
+        return content
+    mend = _SAVED_BY_TOKENIZERS
+    if isinstance(content, list):
+        found = "it holds a list, not an object"
+    elif not isinstance(content, dict):
+        found = "it holds a single value, not an object"
+    elif content and all(type(value) is int and value >= 0 for value in content.values()):
+        found = "it is a vocab.json"
+        mend = "load it with its merges.txt: pass vocab_file and merges_file, or give from_pretrained their directory"
+    else:
+        found = 'it has no "model" object'
+    raise VocabError(f"this is no tokenizer.json: {found}; {mend}")
+
+
+def counted_ids(vocab: Mapping[str, int], added: Iterable[str]) -> dict[str, int]:
+    """The id that every reader gives each added token, whatever the file says: the vocabulary's, or the next.
+
+    Example:
+        >>> counted_ids({"a": 0, "b": 5}, ["<x>", "b", "<y>"])
+        {'<x>': 2, 'b': 5, '<y>': 6}
+    """
+    ids: dict[str, int] = {}
+    largest = -1
+    for content in added:
+        token_id = vocab.get(content)
+        if token_id is None:
+            token_id = max(largest + 1, len(vocab))
+        ids[content] = token_id
+        largest = max(largest, token_id)
+    return ids
+
+
+def _check_added_ids(vocab: Mapping[str, int], added: Mapping[int, AddedToken]) -> None:
+    """The format states the ids of added tokens, but its other readers count them: refused where the two differ."""
+    counted = counted_ids(vocab, (token.content for token in added.values()))
+    for token_id, token in added.items():
+        given = counted[token.content]
+        if given == token_id or not token.content:
+            continue
+        # What another token has, or none may have, is told of where the token is placed.
+        if 0 <= token_id < IDS_END and token_id not in vocab.values():
+            raise VocabError(
+                f"added token {quoted(token.content)} says it has id {token_id}, but readers of this format give it"
+                f" {given}; write that id, or put the token into model.vocab"
+            )
+
+
+def quoted(token: str) -> str:
+    """A token in the core's quotation marks."""
+    return json.dumps(token, ensure_ascii=False)
+
+
 def _added(tokens: Any) -> dict[int, AddedToken]:
     added: dict[int, AddedToken] = {}
-    for i, token in enumerate([] if tokens is None else _list(tokens, "added_tokens")):
+    if tokens is None:
+        raise VocabError("added_tokens is null, not a list: write [] if there are none")
+    for i, token in enumerate(_list(tokens, "added_tokens")):
         where = f"added_tokens[{i}]"
         token_id = _object(token, where).get("id")
         if type(token_id) is not int or token_id in added:
             raise VocabError(f"{where} has the id {shown(token_id)}: each needs a whole number of its own")
         try:
-            added[token_id] = AddedToken.from_dict(token)
+            new = AddedToken.from_dict(token)
         except VocabError as error:
             raise VocabError(f"{where}: {error}") from None
+        first = next((i for i, one in added.items() if one.content == new.content), None)
+        if first is not None:
+            raise VocabError(
+                f"token {quoted(new.content)} stands twice, with ids {first} and {token_id}; remove one of the two"
+                " entries"
+            )
+        added[token_id] = new
     return added
 
 

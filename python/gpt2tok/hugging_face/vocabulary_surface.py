@@ -45,6 +45,8 @@ class VocabularySurface(ABC):
     _base: BaseVocabulary
     _added: AddedVocabulary
     _special: SpecialTokens
+    # The unk_token inside a tokenizer.json's model: it stands for bytes, and is no special token by that.
+    _model_unknown: str | None
     _add_prefix_space: bool
     _add_bos_token: bool
     _add_eos_token: bool
@@ -370,6 +372,12 @@ class VocabularySurface(ABC):
         unknown = self._special.get("unk_token")
         return None if unknown is None else self._names.find(str(unknown))
 
+    def _unknown_bytes(self) -> tuple[str, int] | None:
+        """The token, and its id, for bytes that the vocabulary lacks."""
+        named = self._special.get("unk_token") if self._model_unknown is None else self._model_unknown
+        token_id = None if named is None else self._names.find(str(named))
+        return None if token_id is None else (str(named), token_id)
+
     def _tokens_changed(self) -> None:
         self._names_now = None
         self._engine_changed()
@@ -392,9 +400,9 @@ class VocabularySurface(ABC):
     def _engine(self) -> Engine:
         engine = self._engine_now
         if engine is None:
-            unknown, unknown_id = self._special.get("unk_token"), self._unknown_id()
-            pair = None if unknown is None or unknown_id is None else (str(unknown), unknown_id)
-            engine = self._make_engine(self._base, self._added.copy(), pair, self._add_prefix_space)
+            engine = self._make_engine(
+                self._base, self._added.copy(), self._unknown_bytes(), self._add_prefix_space
+            )
             self._engine_now = engine
         return engine
 
