@@ -53,11 +53,11 @@ struct Model {
     #[serde(default)]
     end_of_word_suffix: Option<String>,
     #[serde(default)]
-    byte_fallback: bool,
+    byte_fallback: Option<bool>,
     #[serde(default)]
-    fuse_unk: bool,
+    fuse_unk: Option<bool>,
     #[serde(default)]
-    ignore_merges: bool,
+    ignore_merges: Option<bool>,
     vocab: Vocab,
     merges: Vec<Merge>,
 }
@@ -108,13 +108,13 @@ pub fn from_tokenizer_json(bytes: &[u8], name: String) -> Result<Encoding, Vocab
             Some(id.ok_or(VocabError::UnknownUnk { token })?)
         }
     };
-    let whole_pretokens_first = file.model.ignore_merges;
+    let whole_pretokens_first = file.model.ignore_merges == Some(true);
     let mut definition = Definition { name, unknown, whole_pretokens_first, ..Definition::default() };
     resolve(&mut definition, &vocab, &merges, &special)?;
     definition.special = special;
     let encoding = Encoding::new(definition)?;
     check_added(&vocab, &file.added_tokens)?;
-    if file.model.fuse_unk && encoding.unknown().is_some() {
+    if file.model.fuse_unk == Some(true) && encoding.unknown().is_some() {
         let (path, wanted) = ("model.fuse_unk", "false, or a vocabulary with all 256 bytes");
         return Err(VocabError::Unsupported { path, found: "true".to_owned(), wanted });
     }
@@ -190,34 +190,33 @@ fn check_kind(file: &File) -> Result<(), VocabError> {
             return refuse(path, format!("{affix:?}"), "null or \"\"");
         }
     }
-    if model.byte_fallback {
+    if model.byte_fallback == Some(true) {
         return refuse("model.byte_fallback", "true".to_owned(), "false");
     }
-    if let Some(other) = file.decoder.get("type").and_then(Value::as_str)
-        && other != "ByteLevel"
-    {
+    if !file.decoder.is_null() && only_byte_level(&file.decoder, "decoders").is_none() {
         return refuse("decoder", shown(&file.decoder), "ByteLevel or null");
     }
     if !file.normalizer.is_null() {
         return refuse("normalizer", shown(&file.normalizer), "null");
     }
-    let prefix = only_pre_tokenizer(&file.pre_tokenizer).and_then(|byte_level| byte_level.get("add_prefix_space"));
+    let prefix =
+        only_byte_level(&file.pre_tokenizer, "pretokenizers").and_then(|byte_level| byte_level.get("add_prefix_space"));
     if prefix == Some(&Value::Bool(true)) {
         let wanted = "false (GPT2TokenizerFast(tokenizer_file=...) takes such a file and adds the space)";
         return refuse("pre_tokenizer.add_prefix_space", "true".to_owned(), wanted);
     }
-    match only_pre_tokenizer(&file.pre_tokenizer) {
-        Some(byte_level) if byte_level.get("use_regex") != Some(&Value::Bool(false)) => Ok(()),
+    match only_byte_level(&file.pre_tokenizer, "pretokenizers") {
+        Some(byte_level) if matches!(byte_level.get("use_regex"), None | Some(Value::Bool(true))) => Ok(()),
         _ => refuse("pre_tokenizer", shown(&file.pre_tokenizer), "ByteLevel with use_regex"),
     }
 }
 
-/// The pre-tokenizer if it is ByteLevel, alone or as the only one of a sequence.
-fn only_pre_tokenizer(value: &Value) -> Option<&Value> {
+/// A pre-tokenizer or decoder if it is ByteLevel, alone or as the only one of a sequence, which lists its `parts`.
+fn only_byte_level<'v>(value: &'v Value, parts: &str) -> Option<&'v Value> {
     match value.get("type")?.as_str()? {
         "ByteLevel" => Some(value),
-        "Sequence" => match &value.get("pretokenizers")?.as_array()?[..] {
-            [only] => only_pre_tokenizer(only),
+        "Sequence" => match &value.get(parts)?.as_array()?[..] {
+            [only] => only_byte_level(only, parts),
             _ => None,
         },
         _ => None,
