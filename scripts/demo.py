@@ -129,4 +129,7 @@ def timed(work: Callable[[], Any], runs: int = 1) -> tuple[Any, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("interrupted")

@@ -147,3 +147,10 @@ def test_convert_knows_formats_by_name_and_refuses_to_guess(tmp_path: Path, save
         "no/such.json: cannot save",
         "create it first",
     )
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "deep/vocab.json"])
+def test_one_of_two_files_is_not_written_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / "deep").mkdir()
+    assert_error(run("convert", "gpt2", name, cwd=tmp_path), 2, "one of two files", "merges.txt")
+    assert not list(tmp_path.rglob("*.json"))

@@ -37,6 +37,11 @@ def run(options: argparse.Namespace) -> int:
             "- is standard output, which holds one file: give --to tokenizer.json or --to tiktoken, or ./- for a"
             " directory of that name"
         )
+    if kind == "tokenizer.json" and Path(options.target).name == "vocab.json":
+        raise UsageError(
+            f"vocab.json is one of two files: give a directory ({Path(options.target).parent}{os.sep}) to get it with"
+            " its merges.txt, or name a tokenizer.json"
+        )
     encoding = load(options.source, options.special_tokens)
     source = None if options.source == DEFAULT else find(options.source)
     target = Path(options.target)

@@ -9,6 +9,13 @@ Exact on every input, made of TensorFlow's core ops only: a model that is export
 TensorFlow Text and no file. `docs/tensorflow.md` tells how to serve one.
 """
 
-from .layer import TFGPT2Tokenizer
+try:
+    from .layer import TFGPT2Tokenizer
+except ModuleNotFoundError as error:
+    if error.name not in ("keras", "numpy", "tensorflow"):
+        raise
+    raise ImportError(
+        f"gpt2tok.tf needs {error.name}, which is not installed: pip install 'gpt2tok[tf]'"
+    ) from error
 
 __all__ = ["TFGPT2Tokenizer"]
