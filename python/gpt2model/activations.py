@@ -22,6 +22,8 @@ def _gelu(x: Tensor) -> Tensor:
 
 
 def _gelu_tanh(x: Tensor) -> Tensor:
+    # A derivative of its own, which keeps x instead of the tanh, gained JAX nothing that could be measured: a
+    # training step of gpt2-small, 8 x 512, took 31.8 and 32.5 CPU seconds with it, 30.5 and 31.1 without.
     return ops.gelu(x, approximate=True)
 
 

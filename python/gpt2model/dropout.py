@@ -3,7 +3,8 @@
 Owns the draw. `jax.random` spends 550 ms of CPU time on the 25 million random bits of one layer's attention
 weights (gpt2-small, 8 x 512): its Threefry runs round after round over the whole of memory there. The same
 cipher written out is fused with what uses its bits, and takes 55 ms. (XLA's own generator, Philox, takes 365,
-16 bits for each 230; halving jax.random's bits gains nothing.) Refuses to draw where Keras' own way is quick:
+16 bits for each 230; halving jax.random's bits gains nothing. Nor does keeping the booleans for the gradient,
+by an optimization barrier, instead of drawing them again.) Refuses to draw where Keras' own way is quick:
 on every other backend, and on accelerators.
 
 Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", Threefry-2x32 with 20 rounds.
