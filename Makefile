@@ -10,7 +10,7 @@ TEST := .venv-test
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-model fuzz fuzz-smoke picture clean toolchain demo-environment test-environment
+.PHONY: help demo test lint bench bench-model fuzz fuzz-smoke picture proof clean toolchain demo-environment test-environment
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,6 +46,9 @@ fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 ea
 
 fuzz-smoke: test-environment ## the same for 20 seconds each
 	@$(MAKE) --no-print-directory fuzz MINUTES=0.34
+
+proof: test-environment ## the in-graph tokenizer on 2 million texts, four ways: half an hour (FILES='TEXTS.jsonl ...' for more)
+	$(TEST)/bin/python tests/tf/whole_proof.py $(FILES)
 
 picture: demo-environment ## draw docs/show.svg again
 	$(DEMO)/bin/python scripts/draw_show.py

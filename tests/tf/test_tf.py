@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tf_proof_set import NASTY, bad_bytes, differences, expected, flat, strings
 
-from gpt2tok import GPT2Tokenizer, GPT2TokenizerFast
+from gpt2tok import AddedToken, GPT2Tokenizer, GPT2TokenizerFast
 from gpt2tok._core import gpt2_vocabulary
 from gpt2tok.formats import byte_alphabet
 from gpt2tok.tf import TFGPT2Tokenizer, graph_tables
@@ -57,7 +57,7 @@ def test_one_text_at_a_time(
         )
 
 
-def test_batches_of_whole_words_only(layer: TFGPT2Tokenizer, tiktoken_gpt2: tiktoken.Encoding) -> None:
+def test_batches_of_whole_pretokens_only(layer: TFGPT2Tokenizer, tiktoken_gpt2: tiktoken.Encoding) -> None:
     # Where every pretoken is in the table, merges are skipped: contractions leave empty pretokens behind.
     batches = [
         ["it's"],
@@ -143,10 +143,13 @@ def test_long_pretokens_of_chance(layer: TFGPT2Tokenizer, tiktoken_gpt2: tiktoke
     assert not differences(long, expected(tiktoken_gpt2, long), *flat(layer.tokenize(strings(long))))
 
 
-def test_equals_the_fast_tokenizer(texts: list[bytes]) -> None:
-    fast = GPT2TokenizerFast.from_pretrained("gpt2")
+def test_equals_the_fast_tokenizer(fast: GPT2TokenizerFast, texts: list[bytes]) -> None:
     want = fast([text.decode(errors="replace") for text in texts])["input_ids"]
-    assert TFGPT2Tokenizer.from_tokenizer(fast)(strings(texts))["input_ids"].to_list() == want
+    layer = TFGPT2Tokenizer.from_tokenizer(fast)
+    assert layer(strings(texts))["input_ids"].to_list() == want
+    assert tf.function(layer.tokenize)(strings(texts)).to_list() == want
+    batches = tf.data.Dataset.from_tensor_slices(strings(texts)).batch(397).map(layer.tokenize)
+    assert [row for batch in batches for row in batch.to_list()] == want
 
 
 # --- other vocabularies ---
@@ -185,11 +188,50 @@ def test_pairs_of_64_bits(
 ) -> None:
     # As a vocabulary of more than 65,279 merges needs them.
     with monkeypatch.context() as patch:
-        patch.setattr(graph_tables, "pair_bits", lambda end: 64)
+        patch.setattr(graph_tables, "pair_bits", lambda end, pairs: 64)
         graph_tables._graph_tables.cache_clear()
         wide = TFGPT2Tokenizer(*gpt2_vocabulary())
     graph_tables._graph_tables.cache_clear()
     assert not differences(texts, wanted, *flat(wide.tokenize(strings(texts))))
+
+
+def _grown(count: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """GPT-2's vocabulary and so many merges more: of a pretoken that begins with a blank, and one to follow it."""
+    chance = random.Random(count)
+    given, merges = gpt2_vocabulary()
+    vocab, merges = dict(given), list(merges)
+    made = [left + right for left, right in merges]
+    starts = [token for token in made if token.startswith("Ġ") and token[1:].isalpha() and len(token) > 3]
+    ends = [token for token in made if token.isascii() and token.islower() and 2 <= len(token) <= 4]
+    while len(merges) < len(made) + count:
+        left, right = chance.choice(starts), chance.choice(ends)
+        if left + right not in vocab:
+            vocab[left + right] = 60_000 + len(vocab)
+            merges.append((left, right))
+    return vocab, merges
+
+
+# The pairs of 2,000 more no longer find place in tables of 32 bits; the numbers of 20,000 more have 17.
+@pytest.mark.parametrize("count", [500, 2_000, 20_000])
+def test_larger_vocabularies(count: int, library_sources: list[str]) -> None:
+    vocab, merges = _grown(count)
+    fast = GPT2TokenizerFast(vocab, merges, unk_token=None, bos_token=None, eos_token=None)
+    new = list(vocab)[50_257:][:: max(1, count // 300)]
+    texts = [token.replace("Ġ", " ") + tail for token in new for tail in ("", " the", "s")]
+    texts += [source[:3000] for source in library_sources[:40]]
+    assert TFGPT2Tokenizer(vocab, merges)(texts)["input_ids"].to_list() == fast(texts)["input_ids"]
+
+
+def test_entries_that_no_merge_makes_are_spelt_as_the_fast_tokenizer_has_them() -> None:
+    vocab = {char: byte for byte, char in byte_alphabet().items()}
+    for entry in ("Ġthe", "éĠ", "the moon", "Ġx y", "日本", "<Ġ>"):
+        vocab[entry] = len(vocab)
+    fast = GPT2TokenizerFast(vocab, [], unk_token=None, bos_token=None, eos_token=None)
+    fast.add_tokens([AddedToken("caféĠ", special=False), "<|sp|>"])
+    layer = TFGPT2Tokenizer.from_tokenizer(fast)
+    for token_id in range(len(fast)):
+        spelt = layer.detokenize([token_id]).numpy()
+        assert spelt.decode(errors="replace") == fast.decode([token_id])
 
 
 def test_a_vocabulary_without_merges() -> None:

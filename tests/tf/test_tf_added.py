@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from tf_proof_set import strings
 
-from gpt2tok import AddedToken, Encoding, GPT2TokenizerFast
+from gpt2tok import AddedToken, Encoding, GPT2TokenizerFast, SpecialTokenError
 from gpt2tok.tf import TFGPT2Tokenizer
 from gpt2tok.tf.added import AddedFinder
 from gpt2tok.tf.graph_tables import added_mark
@@ -158,6 +158,43 @@ def test_thousands_of_added_tokens() -> None:
     texts = [f"hello<extra_{i}> world <extra_{i * 7 % 3100}>x" for i in range(0, 3000, 5)]
     layer = TFGPT2Tokenizer.from_tokenizer(fast)
     assert layer(texts)["input_ids"].to_list() == fast(texts)["input_ids"]
+
+
+def test_more_added_tokens_than_one_search_holds() -> None:
+    chance = random.Random(0)
+    tokens = {60_000 + i: "<" + "".join(chance.choices("abcdefghij", k=60)) + ">" for i in range(20_000)}
+    with pytest.raises(SpecialTokenError, match="20001 added tokens are too long together"):
+        TFGPT2Tokenizer.from_pretrained("gpt2", added_tokens={50_256: "<|endoftext|>", **tokens})
+
+
+@pytest.mark.parametrize("split_special", [False, True])
+def test_broken_bytes_after_the_prefix_space(split_special: bool) -> None:
+    fast = GPT2TokenizerFast.from_pretrained("gpt2", add_prefix_space=True)
+    layer = TFGPT2Tokenizer.from_tokenizer(fast, split_special_tokens=split_special)
+    broken = [
+        b"\xffabc",
+        b"\xc3abc",
+        b"\x80",
+        b"",
+        b" \xff",
+        b"\xfe",
+        b"\xf5",
+        b"a\xff<|endoftext|>\xfe",
+        b"<|endoftext|>",
+    ]
+    want = fast([text.decode(errors="replace") for text in broken], split_special_tokens=split_special)
+    for group in (slice(None), slice(0, 7), slice(5, 6)):
+        assert layer(strings(broken[group]))["input_ids"].to_list() == want["input_ids"][group]
+
+
+def test_added_tokens_of_the_replacement_character() -> None:
+    fast = GPT2TokenizerFast.from_pretrained("gpt2")
+    fast.add_tokens([AddedToken("\ufffd", special=False), AddedToken("a\ufffd\ufffdb", special=False)])
+    layer = TFGPT2Tokenizer.from_tokenizer(fast)
+    broken = [b"a\xff\xffb", b"\xc3(", "x\ufffd".encode(), b"q", b"\xf0\x9f\x98"]
+    want = fast([text.decode(errors="replace") for text in broken])["input_ids"]
+    assert layer(strings(broken))["input_ids"].to_list() == want
+    assert [layer(strings([text]))["input_ids"].to_list()[0] for text in broken] == want
 
 
 def test_broken_bytes_beside_added_tokens(default_layer: TFGPT2Tokenizer, fast: GPT2TokenizerFast) -> None:

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.python.autograph.impl.api import StagingError
 from tf_proof_set import strings
 
-from gpt2tok import SpecialTokenError, TokenizerError, VocabError
+from gpt2tok import GPT2TokenizerFast, SpecialTokenError, TokenizerError, VocabError
 from gpt2tok.formats import byte_alphabet
 from gpt2tok.tf import TFGPT2Tokenizer
 
@@ -50,6 +50,8 @@ def the_next_call_works(default_layer: TFGPT2Tokenizer) -> Iterator[None]:
         ([[["a"]]], TokenizerError, "3 dimensions"),
         (tf.ragged.constant([[["a"]]]), TokenizerError, "3 dimensions"),
         (tf.RaggedTensor.from_row_splits(tf.constant([["a"]]), [0, 1]), TokenizerError, "3 dimensions"),
+        (np.array(["a", None], object), TypeError, r"not NoneType \(at \[1\]\)"),
+        (bytearray(b"ab"), TypeError, "not bytearray"),
         (["ok", "\ud800"], TokenizerError, r"\[1\].*surrogate"),
     ],
     ids=str,
@@ -130,14 +132,15 @@ def test_a_bad_row_in_a_dataset(strict: TFGPT2Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("good", [b"ok", "é\u3000ok".encode()])
-def test_strict_errors(strict: TFGPT2Tokenizer, default_layer: TFGPT2Tokenizer, good: bytes) -> None:
-    assert strict([good])["input_ids"].to_list() == default_layer([good])["input_ids"].to_list()
+def test_strict_errors(strict: TFGPT2Tokenizer, fast: GPT2TokenizerFast, good: bytes) -> None:
+    want = [fast(good.decode())["input_ids"]]
+    assert strict([good])["input_ids"].to_list() == want
     traced = tf.function(strict.tokenize)
     for broken in (b"\xff", b"\xc3(", b"\xed\xa0\x80", b"<|endoftext|>\xff"):
         for run in (strict.tokenize, traced):
             with pytest.raises(InvalidArgument, match=r"not valid UTF-8.*\[?1"):
                 run(strings([good, broken]))
-        assert traced(strings([good])).to_list() == default_layer([good])["input_ids"].to_list()
+        assert traced(strings([good])).to_list() == want
 
 
 # --- ids ---
@@ -149,6 +152,18 @@ def test_ids_out_of_range(default_layer: TFGPT2Tokenizer, bad: int) -> None:
         for ids in (tf.constant([[15496, bad]]), tf.ragged.constant([[15496], [bad]])):
             with pytest.raises(InvalidArgument, match=rf"(?s)50256; this is none.*[^\d-]{bad}\b"):
                 run(ids)
+
+
+def test_where_a_wrong_id_stands(default_layer: TFGPT2Tokenizer) -> None:
+    with pytest.raises(InvalidArgument, match=r"(?s)\b99999\b.*\b1,? 2\b"):
+        default_layer.detokenize([[1, 2, 3], [4, 5, 99_999]])
+
+
+@pytest.mark.parametrize("wrong", [[[1, 2]], [[1, -1]], [[1.0, 0.5]], [[1.0, float("nan")]]], ids=str)
+def test_masks_of_other_numbers(default_layer: TFGPT2Tokenizer, wrong: Any) -> None:
+    for run in (default_layer.detokenize, tf.function(default_layer.detokenize)):
+        with pytest.raises(InvalidArgument, match=r"(?s)1 and 0 only.*\b0,? 1\b"):
+            run(tf.constant([[64, 65]]), tf.constant(wrong))
 
 
 @pytest.mark.parametrize(
@@ -167,6 +182,8 @@ def test_ids_out_of_range(default_layer: TFGPT2Tokenizer, bad: int) -> None:
         ([[64, 65], [64, 65]], [[1], [0]], TokenizerError, r"\(2, 1\)"),
         ([[64, 65]], [1, 0, 1], TokenizerError, r"\(3,\)"),
         ([[64, 65]], [["a", "b"]], TypeError, "not string"),
+        ([[64, 65]], [[None, 1]], TypeError, r"not NoneType \(at \[0\]\[0\]\)"),
+        ([[64, 65], [1, 2]], [[1], [1, 0]], TokenizerError, "no tensor"),
         ([[64, 65]], tf.ragged.constant([[1, 0]]), TypeError, "ragged"),
         (tf.ragged.constant([[1]]), [[1]], TypeError, "ragged"),
     ],
@@ -282,12 +299,41 @@ def _with(**entries: Any) -> dict[str, int]:
         ({"pad_token_id": -1}, TokenizerError, "pad_token_id"),
         ({"pad_token_id": "a"}, TypeError, "pad_token_id"),
         ({"pad_token_id": True}, TypeError, "pad_token_id"),
+        ({"pad_token_id": 5.5}, TypeError, "pad_token_id"),
+        ({"bos_token": 5, "add_bos": True}, TypeError, "bos_token is the text"),
+        ({"eos_token": ["a"]}, TypeError, "eos_token is the text"),
+        ({"add_bos": "no"}, TypeError, "add_bos is True or False"),
+        ({"add_eos": None}, TypeError, "add_eos is True or False"),
+        ({"split_special_tokens": "yes"}, TypeError, "split_special_tokens is True"),
+        ({"add_prefix_space": 1}, TypeError, "add_prefix_space is True"),
+        ({"trainable": True}, TokenizerError, "no weights"),
+        ({"dtype": "junk"}, TokenizerError, "dtype"),
+        (
+            {"max_length": 1, "add_bos": True, "bos_token": "a", "add_eos": True, "eos_token": "b"},
+            TokenizerError,
+            "2 tokens",
+        ),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_the_constructor(change: dict[str, Any], kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         TFGPT2Tokenizer(**{"vocab": VOCAB, "merges": MERGES, **change})
+
+
+@pytest.mark.parametrize("added", [{"x": "<x>"}, ["<x>"], "<x>", {None: "<x>"}], ids=str)
+def test_a_configuration_with_wrong_added_tokens(added: Any) -> None:
+    config = TFGPT2Tokenizer(VOCAB, MERGES).get_config()
+    with pytest.raises(TypeError, match="added_tokens of a configuration"):
+        TFGPT2Tokenizer.from_config({**config, "added_tokens": added})
+
+
+@pytest.mark.parametrize("kind", ["int64", np.int64, np.dtype("int64"), tf.int64])
+def test_names_of_a_type(kind: Any) -> None:
+    layer = TFGPT2Tokenizer(VOCAB, MERGES, dtype=kind, pad_token_id=np.int64(7))
+    rows = layer(["he"], max_length=2)["input_ids"]
+    assert rows.dtype == tf.int64
+    assert rows.numpy().tolist() == [[256, 7]]
 
 
 def test_the_same_arguments_unchanged() -> None:

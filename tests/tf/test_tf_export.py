@@ -18,7 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.tools import saved_model_cli
 from tf_proof_set import differences, expected, proof_set
 
-from gpt2tok import TokenizerError
+from gpt2tok import AddedToken, TokenizerError
 from gpt2tok.tf import TFGPT2Tokenizer
 
 HERE = Path(__file__).parent
@@ -27,9 +27,9 @@ HERE = Path(__file__).parent
 ALLOWED_OPS = frozenset(
     """
     AddV2 All Any ArgMax Assert Bitcast BitwiseAnd BitwiseOr BitwiseXor Cast ConcatV2 Const Cumsum
-    DecodeRaw DenseBincount EnsureShape Equal Fill FloorDiv GatherV2 Greater GreaterEqual Identity Invert LeftShift
-    Less LessEqual LogicalAnd LogicalNot LogicalOr LowerBound Max Maximum Min Minimum Mul Neg NoOp NotEqual Pack
-    PartitionedCall Placeholder RaggedRange Range ReduceJoin Reshape RightShift SegmentMin Select
+    DecodeRaw DenseBincount EnsureShape Equal Fill FloorDiv GatherNd GatherV2 Greater GreaterEqual Identity If Invert
+    LeftShift Less LessEqual LogicalAnd LogicalNot LogicalOr LowerBound Max Maximum Min Minimum Mul Neg NoOp NotEqual
+    Pack PartitionedCall Placeholder RaggedRange Range ReduceJoin Reshape RightShift SegmentMin Select
     SelectV2 Shape Size StatefulPartitionedCall StatelessIf StatelessWhile StaticRegexFullMatch
     StaticRegexReplace StridedSlice StringJoin StringLength StringSplitV2 StringToHashBucketFast Sub Substr Sum
     TensorScatterUpdate UnicodeTranscode Unpack UnsortedSegmentJoin Where ZerosLike
@@ -65,20 +65,50 @@ def test_a_clean_process_gets_the_same_ids(
         assert result["spelt"].tolist() == [text.decode(errors="replace").encode() for text in texts]
 
 
-def test_only_allowed_ops(meta_graph: Any) -> None:
-    graph = meta_graph.graph_def
+# Where a model may differ in its ops: what is found in the text, what is put around rows, which ids there are.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "flags": {
+        "added_tokens": {
+            50_256: "<|endoftext|>",
+            60_000: AddedToken("<l>", lstrip=True),
+            60_001: AddedToken("<r>", rstrip=True, special=True),
+            60_002: AddedToken("al0ne", single_word=True),
+            60_003: AddedToken(" ", lstrip=True),
+            60_004: AddedToken("\ufffd"),
+        },
+        "add_prefix_space": True,
+        "add_bos": True,
+        "padding_side": "left",
+        "truncation_side": "left",
+    },
+    "strict": {"errors": "strict", "split_special_tokens": True, "add_eos": True, "max_length": 9},
+    "far ids": {"added_tokens": {(1 << 31) - 1: "<last>"}, "dtype": "int64"},
+}
+
+
+@pytest.mark.parametrize("name", ["default", *VARIANTS])
+def test_only_allowed_ops(name: str, saved: Path, tmp_path: Path) -> None:
+    if name != "default":
+        saved = tmp_path / "1"
+        TFGPT2Tokenizer.from_pretrained("gpt2", **VARIANTS[name]).export(saved, skip_special_tokens=True)
+    graph = (
+        saved_model_pb2.SavedModel.FromString((saved / "saved_model.pb").read_bytes())
+        .meta_graphs[0]
+        .graph_def
+    )
     functions = {function.signature.name: function for function in graph.library.function}
     used: set[str] = {node.op for node in graph.node}
-    for name, function in functions.items():
+    for function_name, function in functions.items():
         ops = {node.op for node in function.node_def}
         used |= (
             ops - SAVING_OPS
-            if name.startswith(("__inference__traced_save", "__inference__traced_restore"))
+            if function_name.startswith(("__inference__traced_save", "__inference__traced_restore"))
             else ops
         )
     assert used - functions.keys() - ALLOWED_OPS == set()
     # A walk that sees too little would pass too: these do the work.
-    assert {"RaggedRange", "DecodeRaw", "StatelessWhile", "UnicodeTranscode", "TensorScatterUpdate"} <= used
+    assert {"RaggedRange", "DecodeRaw", "StatelessWhile", "TensorScatterUpdate", "Assert"} <= used
+    assert ("UnicodeTranscode" in used) == (name != "strict")
 
 
 def test_constants_are_saved_once(saved: Path) -> None:
@@ -99,6 +129,61 @@ def test_signatures(meta_graph: Any) -> None:
     assert shapes(signatures["tokenize"].outputs) == rows
     assert shapes(signatures["detokenize"].inputs) == rows
     assert shapes(signatures["detokenize"].outputs) == {"text_bytes": (string, [-1])}
+
+
+def test_a_strict_layer(strict: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    strict.export(tmp_path / "1")
+    tokenize = tf.saved_model.load(str(tmp_path / "1")).signatures["tokenize"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not valid UTF-8"):
+        tokenize(text=tf.constant([b"\xff"]))
+    assert tokenize(text=tf.constant(["Hello world"]))["input_ids"].numpy().tolist() == [[15496, 995]]
+
+
+def test_a_request_whose_answer_would_fill_the_memory(
+    saved: Path, default_layer: TFGPT2Tokenizer, tmp_path: Path
+) -> None:
+    default_layer.export(tmp_path / "1", most_places=6, warm_up_texts=["a"])
+    tokenize = tf.saved_model.load(str(tmp_path / "1")).signatures["tokenize"]
+    assert tokenize(text=tf.constant(["a b c", "d"]))["input_ids"].shape == (2, 3)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="rows times max_length may be 6 at most"):
+        tokenize(text=tf.constant(["a b c d", "e"]))
+    assert tokenize(text=tf.constant(["a"]))["input_ids"].shape == (1, 1)
+    # As exported by default: 2 MB of text, 3 TB of answer.
+    tokenize = tf.saved_model.load(str(saved)).signatures["tokenize"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="rows times max_length"):
+        tokenize(text=tf.constant(["a b " * 250_000] + ["a"] * 500_000))
+    assert tokenize(text=tf.constant(["a"]))["input_ids"].shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "told"),
+    [
+        ({"max_length": True}, TypeError, "max_length"),
+        ({"max_length": "a"}, TypeError, "max_length"),
+        ({"max_length": 2.5}, TypeError, "max_length"),
+        ({"max_length": tf.constant(3)}, TypeError, "max_length"),
+        ({"max_length": 0}, TokenizerError, "max_length"),
+        ({"max_length": 1 << 40}, TokenizerError, "max_length"),
+        ({"most_places": 0}, TokenizerError, "most_places"),
+        ({"most_places": 1 << 40}, TokenizerError, "most_places"),
+        ({"most_places": "a"}, TypeError, "most_places"),
+        ({"warm_up_texts": "abc"}, TypeError, "warm_up_texts"),
+        ({"warm_up_texts": ["a", 5]}, TypeError, r"warm_up_texts\[1\]"),
+        ({"warm_up_texts": 5}, TypeError, "warm_up_texts"),
+    ],
+    ids=str,
+)
+def test_wrong_options(layer: TFGPT2Tokenizer, tmp_path: Path, options: Any, error: Any, told: str) -> None:
+    with pytest.raises(error, match=told):
+        layer.export(tmp_path / "1", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_not_replaced(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    (tmp_path / "1").write_text("mine")
+    with pytest.raises(FileExistsError, match="is a file"):
+        layer.export(tmp_path / "1", overwrite=True)
+    assert (tmp_path / "1").read_text() == "mine"
 
 
 def test_options_of_an_export(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import tiktoken
 from tf_proof_set import differences, expected, flat, strings
 
 from gpt2tok import AddedToken, GPT2TokenizerFast, TokenizerError
+from gpt2tok.formats import byte_alphabet
 from gpt2tok.tf import TFGPT2Tokenizer
 
 
@@ -114,12 +115,34 @@ def test_configuration_round_trip(tmp_path: Path) -> None:
     config = json.loads(json.dumps(layer.get_config()))
     other = TFGPT2Tokenizer.from_config(config)
     assert other.get_config() == layer.get_config()
-    texts = ["a <x> b", "word words", "<pad> 日本\u3000", ""]
+    texts = [
+        "a <x> b",
+        "word words",
+        "<pad> 日本\u3000",
+        "",
+        "a long one that is cut somewhere near its very end",
+    ]
+    judge = GPT2TokenizerFast.from_pretrained(
+        "gpt2", pad_token="<pad>", add_prefix_space=True, padding_side="left", add_bos_token=True
+    )
+    judge.add_tokens(list(fast.added_tokens_decoder.values()))
+    want = judge(texts, padding="max_length", truncation=True, max_length=12)
     for name in ("input_ids", "attention_mask"):
-        assert np.array_equal(layer(texts)[name], other(texts)[name])
+        assert other(texts)[name].numpy().tolist() == want[name]
     assert other(texts)["input_ids"].dtype == tf.int64
     # No path in it: nothing to find on another machine.
     assert not [value for value in config.values() if isinstance(value, str) and os.sep in value[:1]]
+
+
+def test_a_configuration_whose_merges_look_like_a_version() -> None:
+    # `#version` at the head of merges.txt is no merge; as the left part of one it is.
+    merges = [("#", "v"), *((("#version"[: i + 2]), "#version"[i + 2]) for i in range(6)), ("#version", "!")]
+    vocab = {char: byte for byte, char in byte_alphabet().items()}
+    vocab |= {left + right: 256 + i for i, (left, right) in enumerate(merges)}
+    fast = GPT2TokenizerFast(vocab, merges, unk_token=None, bos_token=None, eos_token=None)
+    config = json.loads(json.dumps(TFGPT2Tokenizer(vocab, merges).get_config()))
+    texts = ["#version!", "#versions"]
+    assert TFGPT2Tokenizer.from_config(config)(texts)["input_ids"].to_list() == fast(texts)["input_ids"]
 
 
 def test_models_with_the_layer_first(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
@@ -141,6 +164,47 @@ def test_models_with_the_layer_first(layer: TFGPT2Tokenizer, tmp_path: Path) -> 
     saved = tf.saved_model.load(str(tmp_path / "saved"))
     signature = saved.signatures["serving_default"]
     assert np.array_equal(next(iter(signature(asked).values())), want)
+
+
+def test_the_layer_itself_saved(
+    default_layer: TFGPT2Tokenizer, fast: GPT2TokenizerFast, tmp_path: Path
+) -> None:
+    tf.saved_model.save(default_layer, str(tmp_path / "layer"))
+    loaded = tf.saved_model.load(str(tmp_path / "layer"))
+    texts = ["Hello world", "", "日本<|endoftext|>"]
+    want = fast(texts)["input_ids"]
+    rows = loaded.tokenize(tf.constant(texts))
+    counts = rows["attention_mask"].numpy().sum(axis=1)
+    assert [row[:n] for row, n in zip(rows["input_ids"].numpy().tolist(), counts, strict=True)] == want
+    again = loaded.signatures["serving_default"](tf.constant(texts))
+    assert np.array_equal(again["input_ids"], rows["input_ids"])
+    assert loaded.detokenize(**rows)["text_bytes"].numpy().tolist() == [text.encode() for text in texts]
+    # A checkpoint holds nothing of it.
+    assert not [
+        name
+        for name, _ in tf.train.list_variables(tf.train.Checkpoint(x=default_layer).save(str(tmp_path / "c")))
+        if name.startswith("x/")
+    ]
+
+
+def test_symbolic_lengths_and_ragged_inputs(layer: TFGPT2Tokenizer, fast: GPT2TokenizerFast) -> None:
+    ragged = keras.Input((None,), dtype="string", ragged=True)
+    rows = layer(ragged, max_length=2)["input_ids"]
+    assert rows.ragged
+    assert rows.shape == (None, None, 2)
+    found = keras.Model(ragged, rows)(tf.ragged.constant([["a b"], ["c", "d e"]]))
+    assert found.to_list() == [
+        [fast("a b")["input_ids"]],
+        [[*fast("c")["input_ids"], 50_256], fast("d e")["input_ids"]],
+    ]
+    text, length = keras.Input((), dtype="string"), keras.Input(batch_shape=(), dtype="int32")
+    rows = layer(text, max_length=length)["input_ids"]
+    assert not rows.ragged
+    assert rows.shape == (None, None)
+    model = keras.Model([text, length], rows)
+    assert model([tf.constant(["a b c"]), tf.constant(2)]).numpy().tolist() == [
+        fast("a b c")["input_ids"][:2]
+    ]
 
 
 def test_a_module_that_holds_the_layer(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:

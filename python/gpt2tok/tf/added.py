@@ -4,38 +4,43 @@ Owns the search (the longest token at the leftmost place; `single_word`, `lstrip
 normalized first) and the prefix space. Puts a mark of bytes that UTF-8 never holds in the place of each token; the
 rest of the graph sees only marks. Refuses to know ids.
 
-A text is cut at every match of one alternation, longest first, and put together again. Texts without a match pay for
-one search, which RE2 begins at the first byte of a token.
+A text is cut at every match of one alternation and put together again. Texts without a match pay for one search, which
+RE2 begins at the first byte of a token. Refuses more tokens than RE2 has room for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 import tensorflow as tf
 
-from .._core import unicode_ranges
+from .._core import SpecialTokenError, unicode_ranges
 from ..hugging_face.added_tokens import AddedToken
 from .branches import either
-from .graph_tables import ROW, added_mark
+from .graph_tables import ADDED, ROW, added_mark
 from .pretokens import as_utf8, places, refuse, valid_utf8
 
 Tensor = Any
 
 _CUT = bytes([ROW])
+_REPLACEMENT = "\ufffd"
 
 
+@final
 class AddedFinder:
-    """Puts marks for added tokens into texts. Immutable. Final.
+    """Puts marks for added tokens into texts. Immutable.
 
     Args:
         tokens: the mark of a token bears its place in this list.
         split_special: leave special tokens in the text.
         prefix_space: put a space before each stretch of text that does not begin with one.
         errors: "replace" or "strict".
+
+    Raises:
+        SpecialTokenError: there are more tokens, or longer ones, than RE2 makes one search of.
     """
 
     def __init__(
@@ -51,6 +56,12 @@ class AddedFinder:
             for group in (verbatim, normalized)
             if any(not (split_special and token.special) for _, token in group)
         ]
+        self._pattern = _alternation(token for group in self._passes for _, token in group)
+        _check_room(self._pattern, len(tokens))
+        # What is mended to U+FFFD may be a token then, or a part of one.
+        self._mend_first = errors == "replace" and _REPLACEMENT in "".join(
+            token.content for group in self._passes for _, token in group
+        )
 
     @property
     def makes_marks(self) -> bool:
@@ -59,27 +70,45 @@ class AddedFinder:
     def __call__(self, texts: Tensor) -> tuple[Tensor, Tensor | None]:
         """The texts with marks, string [batch], and how many marks there are; None if there never are any."""
         if not self._passes:
-            return self._spaced(texts), None
+            return self._spaced(texts, marked=False), None
 
-        pattern = _alternation(token for group in self._passes for _, token in group)
+        if self._mend_first:
+            texts = self._valid(texts)
         # Cheaper than asking for a match: the text without its tokens is shorter.
-        bare = tf.strings.regex_replace(texts, pattern, "")
+        bare = tf.strings.regex_replace(texts, self._pattern, "")
         none_there = tf.reduce_all(tf.strings.length(bare) == tf.strings.length(texts))
-        return either(none_there, lambda: (self._spaced(texts), tf.constant(0)), lambda: self._marked(texts))
+        return either(
+            none_there,
+            lambda: (self._spaced(texts, marked=False), tf.constant(0)),
+            lambda: self._marked(texts),
+        )
+
+    def _valid(self, texts: Tensor) -> Tensor:
+        make_valid = refuse if self._errors == "strict" else as_utf8
+        return tf.cond(tf.reduce_all(valid_utf8(texts)), lambda: texts, lambda: make_valid(texts))
 
     def _marked(self, texts: Tensor) -> tuple[Tensor, Tensor]:
-        make_valid = refuse if self._errors == "strict" else as_utf8
-        stretches = tf.cond(tf.reduce_all(valid_utf8(texts)), lambda: texts, lambda: make_valid(texts))
+        stretches = self._valid(texts)  # string [stretches], at first one for each text
         rows = tf.range(tf.size(texts))
         count = tf.constant(0)
         for group in self._passes:
             stretches, rows, found = self._pass(stretches, rows, group)
             count += found
-        return tf.strings.unsorted_segment_join(self._spaced(stretches), rows, tf.size(texts)), count
+        spaced = self._spaced(stretches, marked=True)
+        return tf.strings.unsorted_segment_join(spaced, rows, tf.size(texts)), count
 
-    def _spaced(self, stretches: Tensor) -> Tensor:
-        # `[^ ]` is a whole character, so that it never matches a mark.
-        return tf.strings.regex_replace(stretches, r"\A([^ ])", r" \1") if self._prefix_space else stretches
+    def _spaced(self, stretches: Tensor, *, marked: bool) -> Tensor:
+        """With a space before each that opens without one; `marked`: a stretch may be a mark, which gets none.
+
+        By bytes, not by RE2: it sees no character where a text is no UTF-8.
+        """
+        if not self._prefix_space:
+            return stretches
+        first = tf.strings.substr(stretches, 0, 1)
+        as_it_is = (first == b"") | (first == b" ")
+        if marked:
+            as_it_is |= first == bytes([ADDED])
+        return tf.where(as_it_is, stretches, tf.strings.join([" ", stretches]))
 
     def _pass(
         self, stretches: Tensor, rows: Tensor, group: list[tuple[int, AddedToken]]
@@ -186,11 +215,24 @@ def _index_of(parts: Tensor, contents: list[str]) -> Tensor:
 
 
 def _alternation(tokens: Iterable[AddedToken]) -> str:
-    """One regular expression for all: RE2 takes the first that matches, so the longest come first."""
-    contents = sorted(
-        {token.content for token in tokens}, key=lambda content: (-len(content.encode()), content)
-    )
+    """One regular expression for all.
+
+    RE2 takes the first that matches: backwards by the alphabet, a token comes before those that begin it, and those
+    that begin alike stand together, which RE2 makes one of.
+    """
+    contents = sorted({token.content for token in tokens}, reverse=True)
     return "|".join("".join(map(_escaped, content)) for content in contents)
+
+
+def _check_room(pattern: str, tokens: int) -> None:
+    with tf.init_scope(), tf.device("/CPU:0"):
+        try:
+            tf.strings.regex_replace(tf.constant([""]), pattern, "")
+        except tf.errors.InvalidArgumentError:
+            raise SpecialTokenError(
+                f"{tokens} added tokens are too long together for the search in the graph, one regular expression that"
+                " may take 8 MB: add fewer, train them into the vocabulary, or use GPT2TokenizerFast"
+            ) from None
 
 
 def _escaped(char: str) -> str:

@@ -1,144 +1,66 @@
-"""What may the in-graph tokenizer be given? The checks at the door.
+"""What may the in-graph tokenizer be told to do, and be called with? The checks at the door.
 
-Owns what is said about bad vocabularies, texts, lengths, ids and masks before they reach the graph. What only the
-running graph can know, the graph says itself (`dense.py`, `detokens.py`, `pretokens.py`).
+Owns what is said about bad options, texts, lengths, ids and masks before they reach the graph. What only the running
+graph can know, the graph says itself (`dense.py`, `detokens.py`, `pretokens.py`). Refuses vocabularies
+(`vocabulary_arguments.py`).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from .._core import SpecialTokenError, TokenizerError, VocabError
-from ..hugging_face.added_tokens import FLAGS, AddedToken
-from ..hugging_face.vocabulary_files import checked_merges, checked_vocab
-from .graph_tables import MAX_ADDED
+from .._core import SpecialTokenError, TokenizerError
+from ..hugging_face.added_tokens import AddedToken
+from .dense import MOST_PLACES, too_short
+from .vocabulary_arguments import MAX_ID
 
 Tensor = Any
-Added = Mapping[int, "AddedToken | Mapping[str, Any] | str"]
 
 MAX_RANK = 2
-_MAX_ID = 0x7FFFFFFF
 _NARROW = (tf.int8, tf.uint8, tf.int16, tf.uint16, tf.int32)
 
 
-@dataclass(frozen=True, eq=False)
-class Given:
-    """The vocabulary of a layer. In an object of its own: Keras wraps and watches every dict and list of a layer,
-    which took longer than all else in making one."""
-
-    vocab: dict[str, int]
-    merges: list[tuple[str, str]]
-    added: dict[int, AddedToken]
-
-    @property
-    def ids(self) -> dict[str, int]:
-        return {**self.vocab, **{token.content: token_id for token_id, token in self.added.items()}}
-
-
-def checked_vocabulary(
-    vocab: Mapping[str, int] | str, merges: Sequence[tuple[str, str]] | str, added: Added
-) -> Given:
-    """Vocabulary, merges and added tokens, as objects or as the texts of their files.
+def checked_switch(name: str, value: Any) -> bool:
+    """An option that is on or off.
 
     Raises:
-        TypeError: something is not of its kind.
-        VocabError: tokens without an id of their own, merges that are none.
-        SpecialTokenError: an added token does not fit the vocabulary.
+        TypeError: it is neither.
     """
-    tokens = _vocab_of(vocab)
-    return Given(tokens, _merges_of(merges), _added_of(added, tokens))
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(f"{name} is True or False, not {value!r}")
 
 
-def _vocab_of(vocab: Mapping[str, int] | str) -> dict[str, int]:
-    if isinstance(vocab, str):
-        try:
-            vocab = json.loads(vocab, object_pairs_hook=_without_doubles)
-        except json.JSONDecodeError as error:
-            raise VocabError(
-                f"the vocabulary is a string, but not the JSON of a vocab.json: {error}"
-            ) from None
-    if not isinstance(vocab, Mapping):
-        raise TypeError(
-            f"vocab is a mapping of tokens to ids or the text of a vocab.json, not {type(vocab).__name__}"
-        )
-    checked = checked_vocab(vocab, "vocab")
-    seen: dict[int, str] = {}
-    for token, token_id in checked.items():
-        if not 0 <= token_id <= _MAX_ID:
-            raise VocabError(f"token {token!r} has the id {token_id}: ids are 0 or greater, and have 31 bits")
-        if seen.setdefault(token_id, token) != token:
-            raise VocabError(
-                f"tokens {seen[token_id]!r} and {token!r} share the id {token_id}: give each its own"
-            )
-    return checked
+def checked_token(name: str, token: Any) -> str | None:
+    """The text of a token that may stand around rows, or None.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if token is None or isinstance(token, str):
+        return token
+    if isinstance(token, AddedToken):
+        return token.content
+    raise TypeError(f"{name} is the text of a token or None, not {token!r}")
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        seen: set[str] = set()
-        double = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise VocabError(f"the vocabulary has {double!r} twice: remove one of them")
-    return found
+def checked_dtype(dtype: Any) -> str:
+    """The name of the type of ids, from whatever TensorFlow, NumPy or Keras call it. None: int32.
 
-
-def _merges_of(merges: Sequence[tuple[str, str]] | str) -> list[tuple[str, str]]:
-    if isinstance(merges, str):
-        # A line of a file that begins like this tells its version; no merge has a second space.
-        lines = (line.removesuffix("\r") for line in merges.split("\n"))
-        return checked_merges([line for line in lines if line and not line.startswith("#version")], "merges")
-    if isinstance(merges, (bytes, Mapping)) or not hasattr(merges, "__iter__"):
-        raise TypeError(f"merges is a list of pairs or the text of a merges.txt, not {type(merges).__name__}")
-    return checked_merges(merges, "merges")
-
-
-def _added_of(added: Added, vocab: Mapping[str, int]) -> dict[int, AddedToken]:
-    if not isinstance(added, Mapping):
-        raise TypeError(f"added_tokens maps ids to tokens, and is a dict, not a {type(added).__name__}")
-    if len(added) > MAX_ADDED:
-        raise SpecialTokenError(
-            f"{len(added)} added tokens are too many: the graph knows {MAX_ADDED} at most"
-        )
-    for token_id in added:
-        if not isinstance(token_id, int) or isinstance(token_id, bool):
-            raise TypeError(f"added_tokens maps ids to tokens, but has the key {token_id!r}: ids are int")
-    holders = {token_id: token for token, token_id in vocab.items()}
-    tokens: dict[int, AddedToken] = {}
-    seen: dict[str, int] = {}
-    for token_id, given in sorted(added.items()):
-        if isinstance(given, Mapping):
-            token = AddedToken.from_dict(given)
-        else:
-            token = AddedToken.of(given, special=isinstance(given, str))
-        name = f"added token {token.content!r}"
-        if not token.content:
-            raise SpecialTokenError(f"added token {token_id} has no text: give it one, or leave it out")
-        if not 0 <= token_id <= _MAX_ID:
-            raise SpecialTokenError(f"{name} has the id {token_id}: ids are 0 or greater, and have 31 bits")
-        elsewhere = seen.setdefault(token.content, vocab.get(token.content, token_id))
-        if elsewhere != token_id:
-            raise SpecialTokenError(
-                f"{name} is given the id {token_id}, but has {elsewhere} already: choose one"
-            )
-        if holders.get(token_id, token.content) != token.content:
-            raise SpecialTokenError(
-                f"{name} is given the id {token_id}, which is that of {holders[token_id]!r}: give it another"
-            )
-        tokens[token_id] = token
-    return tokens
-
-
-def added_config(added: Mapping[int, AddedToken]) -> dict[str, dict[str, Any]]:
-    """Added tokens as JSON holds them: `checked_vocabulary` reads this again, once the ids are int."""
-    return {
-        str(token_id): {"content": token.content, **{flag: bool(getattr(token, flag)) for flag in FLAGS}}
-        for token_id, token in added.items()
-    }
+    Raises:
+        TokenizerError: it is neither int32 nor int64.
+    """
+    try:
+        name = "int32" if dtype is None else tf.as_dtype(getattr(dtype, "name", dtype)).name
+    except TypeError:
+        name = ""
+    if name not in ("int32", "int64"):
+        raise TokenizerError(f"dtype is {dtype!r}: choose 'int32' or 'int64'")
+    return name
 
 
 def checked_id_of(name: str, token: str | None, ids: Mapping[str, int]) -> int:
@@ -163,9 +85,10 @@ def checked_pad_id(pad_id: Any) -> int:
         TypeError: it is no int.
         TokenizerError: it is no id.
     """
-    if not isinstance(pad_id, int) or isinstance(pad_id, bool):
+    if isinstance(pad_id, bool) or not hasattr(pad_id, "__index__"):
         raise TypeError(f"pad_token_id is an int, not {pad_id!r}")
-    if not 0 <= pad_id <= _MAX_ID:
+    pad_id = pad_id.__index__()
+    if not 0 <= pad_id <= MAX_ID:
         raise TokenizerError(f"pad_token_id is {pad_id}: ids are 0 or greater, and have 31 bits")
     return pad_id
 
@@ -179,6 +102,8 @@ def checked_text(text: Any) -> Tensor:
     """
     given = text
     if not isinstance(text, tf.RaggedTensor):
+        if isinstance(text, (bytearray, memoryview)):
+            raise TypeError(no_strings(type(text).__name__))  # TensorFlow would take them for numbers
         try:
             text = tf.convert_to_tensor(given)
         except (TypeError, ValueError) as error:
@@ -211,6 +136,8 @@ def _unusable(given: Any, error: Exception) -> Exception:
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if not isinstance(value, (list, tuple)):
         yield place, value
         return
@@ -226,12 +153,15 @@ def too_deep(rank: int) -> str:
     return f"texts come as one string, a vector or a matrix, not with {rank} dimensions: reshape them to [-1]"
 
 
-def checked_length(length: Any) -> Any:
+def checked_length(length: Any, around: int) -> Any:
     """`max_length` as an int, or as a scalar tensor that the graph checks when it runs.
+
+    Args:
+        around: how many tokens stand around each row, which must have room.
 
     Raises:
         TypeError: it is neither.
-        TokenizerError: it is below 1, or greater than any row.
+        TokenizerError: it is below 1, without room for the tokens around a row, or greater than any row.
     """
     if tf.is_tensor(length):
         if not length.dtype.is_integer or length.shape.rank not in (0, None):
@@ -242,10 +172,12 @@ def checked_length(length: Any) -> Any:
         raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}")
     if not tf.is_tensor(length):
         length = length.__index__()
-        if not 1 <= length <= _MAX_ID:
+        if not 1 <= length <= MAX_ID:
             raise TokenizerError(
                 f"max_length is {length}: give 1 or more (31 bits at most), or None for ragged rows"
             )
+        if length < around:
+            raise TokenizerError(f"{too_short(around)} {length}")
         return length
     scalar = tf.ensure_shape(length, [])
     message = "max_length must be 1 or more (leave it out for ragged rows); it is:"
@@ -253,15 +185,43 @@ def checked_length(length: Any) -> Any:
         return tf.identity(scalar)
 
 
-def checked_default_length(length: Any) -> int | None:
-    """The `max_length` of a layer, which its configuration must hold: no tensor.
+def checked_default_length(length: Any, around: int) -> int | None:
+    """The `max_length` of a layer or a SavedModel, which a file must hold: no tensor.
 
     Raises:
         TypeError, TokenizerError: as `checked_length` has it.
     """
     if tf.is_tensor(length):
-        raise TypeError("the max_length of a layer is an int: give a tensor to the call")
-    return None if length is None else checked_length(length)
+        raise TypeError("the max_length of a layer or an export is an int: give a tensor to the call")
+    return None if length is None else checked_length(length, around)
+
+
+def checked_places(most: Any) -> None:
+    """The greatest matrix that a SavedModel may answer with.
+
+    Raises:
+        TypeError: it is no int.
+        TokenizerError: it is too small or too large.
+    """
+    if isinstance(most, bool) or not hasattr(most, "__index__"):
+        raise TypeError(f"most_places is an int, not {most!r}")
+    if not 1 <= most <= MOST_PLACES:
+        raise TokenizerError(f"most_places is {most}: give 1 to {MOST_PLACES}")
+
+
+def checked_warm_up(texts: Any) -> list[str | bytes]:
+    """The texts of a warm-up file.
+
+    Raises:
+        TypeError: they are no list of texts.
+    """
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        raise TypeError(f"warm_up_texts is a list of texts, not {texts!r}")
+    texts = list(texts)
+    for i, text in enumerate(texts):
+        if not isinstance(text, (str, bytes)):
+            raise TypeError(f"warm_up_texts[{i}] is a text (str or bytes), not {type(text).__name__}")
+    return texts
 
 
 def checked_ids(ids: Any) -> Tensor:
@@ -300,15 +260,36 @@ def checked_mask(mask: Any, ids: Tensor) -> Tensor:
 
     Raises:
         TypeError: it holds no numbers, or ids or mask are ragged.
-        TokenizerError: it has another shape, as far as shapes are known.
+        TokenizerError: it makes no tensor, or has another shape, as far as shapes are known.
     """
     if isinstance(ids, tf.RaggedTensor) or isinstance(mask, tf.RaggedTensor):
         raise TypeError("ragged ids have no padding: leave attention_mask out, or make both dense")
-    mask = tf.convert_to_tensor(mask)
+    try:
+        mask = tf.convert_to_tensor(mask)
+    except (TypeError, ValueError) as error:
+        raise _no_mask(mask, error) from None
     if not (mask.dtype.is_integer or mask.dtype.is_floating or mask.dtype.is_bool):
         raise TypeError(f"attention_mask holds 1 and 0, not {mask.dtype.name}")
     if not mask.shape.is_compatible_with(ids.shape):
         raise TokenizerError(
             f"attention_mask has the shape {mask.shape}, the ids have {ids.shape}: give them the same shape"
         )
-    return tf.cast(mask, tf.bool)
+    if mask.dtype.is_bool:
+        return mask
+    known = (mask == 0) | (mask == 1)
+    # `tf.where` takes no scalars.
+    shaped, wrong = (mask, ~known) if mask.shape.rank else (tf.reshape(x, [-1]) for x in (mask, ~known))
+    first = tf.where(wrong)[:1]  # [1 or 0, rank]
+    told = ["attention_mask must hold 1 and 0 only; this is something else, and there it stands:"]
+    asserted = tf.debugging.Assert(tf.reduce_all(known), [*told, tf.gather_nd(shaped, first), first])
+    with tf.control_dependencies([asserted]):
+        return mask == 1
+
+
+def _no_mask(given: Any, error: Exception) -> Exception:
+    for place, leaf in _leaves(given, ""):
+        if not isinstance(leaf, (bool, int, float, np.generic)):
+            return TypeError(
+                f"attention_mask holds 1 and 0, not {type(leaf).__name__}{place and f' (at {place})'}"
+            )
+    return TokenizerError(f"this attention_mask makes no tensor ({error}): give it the shape of the ids")

@@ -6,7 +6,7 @@ Owns the table and the checks of ids. Refuses to decode the bytes: a row may end
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +18,9 @@ Tensor = Any
 _MOST_PLACES_PER_ID = 8
 
 
+@final
 class Spelling:
-    """The bytes of every id. Immutable. Final.
+    """The bytes of every id. Immutable.
 
     Args:
         spelt: id to bytes. Ids may be missing: they are as wrong as those beyond the last.
@@ -48,10 +49,14 @@ class Spelling:
         flat = tf.reshape(ids, [-1])
         place, known = self._places(flat)
         message = (
-            f"ids to detokenize must be tokens of the vocabulary, which ends at {self._last}; this is none:"
+            f"ids to detokenize must be tokens of the vocabulary, which ends at {self._last};"
+            " this is none, and there it stands:"
         )
-        first = tf.gather(flat, tf.where(~known)[:1, 0])
-        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(known), [message, first])]):
+        # `tf.where` takes no scalars.
+        shaped, wrong = (ids, tf.reshape(~known, tf.shape(ids))) if ids.shape.rank else (flat, ~known)
+        first = tf.where(wrong)[:1]  # [1 or 0, rank]
+        asserted = tf.debugging.Assert(tf.reduce_all(known), [message, tf.gather_nd(shaped, first), first])
+        with tf.control_dependencies([asserted]):
             return tf.reshape(tf.gather(self._table, place), tf.shape(ids))
 
     def _places(self, ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, final
 
 import tensorflow as tf
 
 from ..hugging_face.added_tokens import AddedToken
 from .added import AddedFinder
 from .branches import traced
-from .dense import RowLayout, dense, ragged
+from .dense import MOST_PLACES, RowLayout, dense, ragged
 from .detokens import Spelling
 from .graph_tables import GraphTables, graph_tables
 from .merging import Merger
@@ -24,8 +24,9 @@ from .pretokens import find_pretokens
 Tensor = Any
 
 
+@final
 class TokenizerEngine:
-    """The graph of one tokenizer. Immutable, safe to share between threads. Final."""
+    """The graph of one tokenizer. Immutable, safe to share between threads."""
 
     def __init__(
         self,
@@ -70,12 +71,14 @@ class TokenizerEngine:
                 "attention_mask": shape.ragged(tf.ones_like(values), splits),
             }
 
-    def tokenize_batch(self, texts: Tensor, max_length: int | None, dtype: tf.DType) -> dict[str, Tensor]:
-        """Texts, string [batch], to matrices: as long as the longest row without `max_length`."""
+    def tokenize_batch(
+        self, texts: Tensor, max_length: int | None, dtype: tf.DType, most_places: int = MOST_PLACES
+    ) -> dict[str, Tensor]:
+        """Texts, string [batch], to matrices [batch, length]: as long as the longest row without `max_length`."""
         ids, splits = self.rows(texts)
         with tf.device("/CPU:0"):
             length = None if max_length is None else tf.constant(max_length, tf.int64)
-            matrix, mask = dense(ids, splits, length, self._layout)
+            matrix, mask = dense(ids, splits, length, self._layout, most_places)
             return {"input_ids": tf.cast(matrix, dtype), "attention_mask": tf.cast(mask, dtype)}
 
     def detokenize(self, ids: Tensor, mask: Tensor | None, skip_special: bool) -> Tensor:

@@ -8,7 +8,7 @@ framework looks them up: arrays in, arrays out.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ _MULTIPLIERS_TO_TRY = 1000
 _ROUNDS_PER_SIZE = 20_000
 
 
+@final
 @dataclass(frozen=True)
 class PerfectHash:
     """Where each key stands. `bits` is 32 or 64, all arithmetic is modulo 2**bits.
@@ -53,6 +54,22 @@ class PerfectHash:
         return _displaced(*_mixed(self, parts), self.displacement)
 
 
+def fits(count: int, bits: int) -> bool:
+    """Whether so many keys find place with arithmetic of 32 or 64 bits.
+
+    Example:
+        >>> fits(100_000, 32), fits(110_000, 32), fits(110_000, 64)
+        (True, False, True)
+    """
+    return sum(_sizes(count)) <= bits
+
+
+def _sizes(count: int) -> tuple[int, int]:
+    """The bits of a slot and of a bucket, for so many keys."""
+    slot_bits = max(4, int(np.ceil(np.log2(max(count, 1) / _LOAD))))
+    return slot_bits, max(2, slot_bits - _KEYS_PER_BUCKET_LOG2)
+
+
 def perfect_hash(*parts: Array, seed: int = 0) -> PerfectHash:
     """A perfect hash of distinct keys.
 
@@ -61,7 +78,7 @@ def perfect_hash(*parts: Array, seed: int = 0) -> PerfectHash:
         seed: the same keys and seed give the same table.
 
     Raises:
-        ValueError: two keys are equal.
+        ValueError: two keys are equal, or they are too many for their bits.
 
     Example:
         >>> import numpy as np
@@ -73,9 +90,8 @@ def perfect_hash(*parts: Array, seed: int = 0) -> PerfectHash:
     if len(np.unique(np.stack(parts, axis=1), axis=0)) < count:
         raise ValueError("a perfect hash needs distinct keys: two of those given are equal")
     bits = parts[0].dtype.itemsize * 8
-    slot_bits = max(4, int(np.ceil(np.log2(max(count, 1) / _LOAD))))
-    bucket_bits = max(2, slot_bits - _KEYS_PER_BUCKET_LOG2)
-    if slot_bits + bucket_bits > bits:
+    slot_bits, bucket_bits = _sizes(count)
+    if not fits(count, bits):
         raise ValueError(f"{count} keys are too many for {bits} bits: give them as uint64")
     random = np.random.default_rng(seed)
     for _ in range(_MULTIPLIERS_TO_TRY):

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ NEVER = 1 << 30  # as a rank: this pair is never joined
 _PART_BITS = 32
 
 
+@final
 @dataclass(frozen=True)
 class MergeTables:
     """A merge list ready for the graph."""
@@ -126,9 +127,7 @@ def _threats(grown: Array, fixed: Array, *, right_edge: bool) -> tuple[Array, Ar
     Returns:
         The pairs as left << 32 | right, sorted and distinct, and the ranks.
     """
-    edge_part = np.concatenate([np.full(256, -1), fixed if right_edge else grown])
-    if not right_edge:
-        edge_part = np.concatenate([np.full(256, -1), fixed])
+    edge_part = np.concatenate([np.full(256, -1), fixed])
     edges, others, ranks = grown, fixed, np.arange(len(grown))
     keys, values = [], []
     while len(edges):

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .._core import unicode_ranges
-from .graph_hash import PerfectHash, perfect_hash
+from ..formats import byte_alphabet
+from ..hugging_face.base_vocabulary import bytes_of
+from .graph_hash import PerfectHash, fits, perfect_hash
 from .graph_merges import NEVER, MergeTables, merge_tables, whole_tokens
 
 Array = NDArray[Any]
@@ -37,6 +39,7 @@ ROW_END, NOTHING, ADDED_MARK = -1, -2, -3
 KEY_BYTES = 15  # the longest pretoken with a place in the table; its length is the sixteenth byte of the key
 
 
+@final
 @dataclass(frozen=True)
 class ByteTables:
     """What a pair of bytes means to the pattern. The first byte of a pair is the low one of the uint16."""
@@ -47,6 +50,7 @@ class ByteTables:
     character: Array  # uint8 [last letter or number + 2]: class by code point; all above are as the last
 
 
+@final
 @dataclass(frozen=True, eq=False)
 class GraphTables:
     """All that the graph gathers from. Compared and hashed by identity: `graph_tables` gives equal calls the same."""
@@ -57,9 +61,7 @@ class GraphTables:
     pair_hash: PerfectHash  # of one unsigned integer: left << shift | right
     pairs: Array  # int32 [slots, 4 or 5]: the key (of 64 bits: left, right), rank, left threat, right threat
     ids: Array  # int64 [tokens]: id by internal number
-    spelt: Mapping[
-        int, bytes
-    ]  # by id, all entries; what no byte and no merge makes is text that stands for itself
+    spelt: Mapping[int, bytes]  # by id, all entries
     end: int  # the internal number that stands after a pretoken
     longest: int  # bytes of the longest token
 
@@ -92,7 +94,7 @@ def _graph_tables(vocab: tuple[tuple[str, int], ...], merges: tuple[tuple[str, s
         pairs=pairs,
         ids=tables.ids,
         spelt={
-            **{token_id: token.encode() for token, token_id in vocab},
+            **{token_id: spelling(token) for token, token_id in vocab},
             **dict(zip(tables.ids.tolist(), tables.tokens, strict=True)),
         },
         end=len(tables.tokens),
@@ -134,13 +136,20 @@ def key_masks() -> Array:
     return np.frombuffer(b"".join((b"\xff" * length).ljust(16, b"\0") for length in of), "<i8").reshape(-1, 2)
 
 
-def pair_bits(end: int) -> int:
-    """The bits of a pair key: 32 if all numbers, the end mark's too, have 16; such arithmetic is twice as fast."""
-    return 32 if end < 1 << 16 else 64
+def pair_bits(end: int, pairs: int) -> int:
+    """The bits of a pair key: 32 if all numbers, the end mark's too, have 16, and so many pairs find place then.
+
+    Such arithmetic is twice as fast.
+
+    Example:
+        >>> pair_bits(end=50_256, pairs=90_000), pair_bits(end=51_256, pairs=110_000), pair_bits(end=70_000, pairs=9)
+        (32, 64, 64)
+    """
+    return 32 if end < 1 << 16 and fits(pairs, 32) else 64
 
 
 def _pair_table(tables: MergeTables) -> tuple[PerfectHash, Array]:
-    bits = pair_bits(len(tables.tokens))
+    bits = pair_bits(len(tables.tokens), len(tables.left))
     key = (tables.left << bits // 2 | tables.right).astype(np.uint32 if bits == 32 else np.uint64)
     table = perfect_hash(key)
     # In empty slots the ranks say NEVER, whatever key stands there.
@@ -210,6 +219,25 @@ def _start_table() -> Array:
 
 def _two_bytes(first: Array, second: Array) -> Array:
     return np.stack([first, second], axis=1).astype(np.uint8).view("<u2").astype(np.uint16).ravel()
+
+
+def spelling(token: str) -> bytes:
+    """The bytes of a token in the byte alphabet; one with other characters is text that stands for itself.
+
+    Example:
+        >>> spelling("\u0120the"), spelling("the moon")
+        (b' the', b'the moon')
+    """
+    return bytes_of(token) if _in_alphabet(token) else token.encode()
+
+
+def _in_alphabet(token: str) -> bool:
+    return all(char in _alphabet() for char in token)
+
+
+@cache
+def _alphabet() -> frozenset[str]:
+    return frozenset(byte_alphabet().values())
 
 
 def added_mark(number: int) -> bytes:

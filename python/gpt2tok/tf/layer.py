@@ -17,22 +17,23 @@ import tensorflow as tf
 from .._core import TokenizerError
 from .arguments import (
     MAX_RANK,
-    Added,
-    added_config,
     checked_default_length,
+    checked_dtype,
     checked_id_of,
     checked_ids,
     checked_length,
     checked_mask,
     checked_pad_id,
+    checked_switch,
     checked_text,
-    checked_vocabulary,
+    checked_token,
     no_strings,
     too_deep,
 )
 from .dense import RowLayout
 from .engine import TokenizerEngine
-from .export import export_tokenizer
+from .export import SavedFunctions, export_tokenizer
+from .vocabulary_arguments import VERSION, Added, added_config, checked_added_ids, checked_vocabulary
 
 Tensor = Any
 
@@ -96,11 +97,22 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             ("padding_side", padding_side, ("right", "left")),
             ("truncation_side", truncation_side, ("right", "left")),
             ("errors", errors, ("replace", "strict")),
-            ("dtype", getattr(dtype, "name", dtype), ("int32", "int64")),
         ):
             if value not in allowed:
                 raise TokenizerError(f"{name} is {value!r}: choose {allowed[0]!r} or {allowed[1]!r}")
-        super().__init__(dtype=dtype, trainable=False, **kwargs)
+        if kwargs.pop("trainable", False):
+            raise TokenizerError("a tokenizer has no weights to train: leave `trainable` out, or say False")
+        add_bos, add_eos, split_special_tokens, add_prefix_space = (
+            checked_switch(name, value)
+            for name, value in (
+                ("add_bos", add_bos),
+                ("add_eos", add_eos),
+                ("split_special_tokens", split_special_tokens),
+                ("add_prefix_space", add_prefix_space),
+            )
+        )
+        bos_token, eos_token = checked_token("bos_token", bos_token), checked_token("eos_token", eos_token)
+        super().__init__(dtype=checked_dtype(dtype), trainable=False, **kwargs)
         # Strings never run under XLA: a jit-compiled model must begin after this layer.
         self.supports_jit = False
         # Strings and lists come as they are; Keras would try to make floats of them.
@@ -113,7 +125,15 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             for name, token, wanted in (("bos", bos_token, add_bos), ("eos", eos_token, add_eos))
         ]
         pad_token_id = checked_pad_id(ids.get(eos_token or "", 0) if pad_token_id is None else pad_token_id)
-        self.max_length = checked_default_length(max_length)
+        layout = RowLayout(
+            before=tuple(i for i in around[:1] if i is not None),
+            after=tuple(i for i in around[1:] if i is not None),
+            pad_id=pad_token_id,
+            pad_left=padding_side == "left",
+            cut_left=truncation_side == "left",
+        )
+        self._around = layout.around
+        self.max_length = checked_default_length(max_length, self._around)
         self._options = {
             "bos_token": bos_token,
             "eos_token": eos_token,
@@ -127,13 +147,6 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             "add_prefix_space": add_prefix_space,
             "errors": errors,
         }
-        layout = RowLayout(
-            before=tuple(i for i in around[:1] if i is not None),
-            after=tuple(i for i in around[1:] if i is not None),
-            pad_id=pad_token_id,
-            pad_left=padding_side == "left",
-            cut_left=truncation_side == "left",
-        )
         self._engine = TokenizerEngine(
             self._given.vocab,
             self._given.merges,
@@ -143,6 +156,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             prefix_space=add_prefix_space,
             errors=errors,
         )
+        self._saved_functions = SavedFunctions()
         self.built = True
 
     @classmethod
@@ -202,18 +216,30 @@ class TFGPT2Tokenizer(keras.layers.Layer):
 
         Args:
             text: string, of shape [], [batch] or [batch, n], or ragged [batch, None].
-            max_length: int or scalar tensor, 1 or more: dense results with so many columns. None: ragged ones.
+            max_length: int or scalar tensor, 1 or more (with `add_bos` and `add_eos`, 2): dense results with so many
+                columns. None: the layer's own; without that, ragged results.
 
         Returns:
             Both shaped like `text` with one more dimension; for a single text, a vector.
 
         Raises:
             TypeError: the texts are no strings.
-            TokenizerError: they have too many dimensions, or `max_length` is below 1.
-            tf.errors.InvalidArgumentError: bytes that are no UTF-8, if errors="strict"; a tensor `max_length` below 1.
+            TokenizerError: they have too many dimensions, or `max_length` is too small.
+            tf.errors.InvalidArgumentError: bytes that are no UTF-8, if errors="strict"; a tensor `max_length` that is
+                too small; dense results of more than 2**28 places.
+
+        Example:
+            >>> layer = TFGPT2Tokenizer.from_pretrained("gpt2")
+            >>> layer(["Hello world", "Hi"])["input_ids"]
+            <tf.RaggedTensor [[15496, 995], [17250]]>
+            >>> layer("Hello world", max_length=4)["attention_mask"].numpy().tolist()
+            [1, 1, 0, 0]
         """
-        length = self.max_length if max_length is None else checked_length(max_length)
+        length = self._length(max_length)
         return self._engine.tokenize(checked_text(text), length, tf.as_dtype(self.dtype))
+
+    def _length(self, max_length: Any) -> Any:
+        return self.max_length if max_length is None else checked_length(max_length, self._around)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if keras.backend.backend() == "tensorflow":
@@ -232,14 +258,11 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             raise TypeError(no_strings(text.dtype))
         if len(text.shape) > MAX_RANK:
             raise TokenizerError(too_deep(len(text.shape)))
-        length = self.max_length if max_length is None else checked_length(max_length)
-        if length is not None:
-            shape = (*text.shape, length if isinstance(length, int) else None)
-            return {
-                name: keras.KerasTensor(shape, dtype=self.dtype) for name in ("input_ids", "attention_mask")
-            }
-        ragged = len(text.shape) > 0
-        shape = (*text.shape, None)
+        length = None if isinstance(max_length, keras.KerasTensor) else self._length(max_length)
+        dense = length is not None or max_length is not None
+        # Of ragged texts, each row has a matrix of its own.
+        ragged = bool(getattr(text, "ragged", False)) if dense else len(text.shape) > 0
+        shape = (*text.shape, length if isinstance(length, int) else None)
         return {
             name: keras.KerasTensor(shape, dtype=self.dtype, ragged=ragged)
             for name in ("input_ids", "attention_mask")
@@ -270,7 +293,14 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         Raises:
             TypeError: the ids are no integers, or the mask holds no numbers.
             TokenizerError: the mask has another shape than the ids.
-            tf.errors.InvalidArgumentError: an id is no token of the vocabulary.
+            tf.errors.InvalidArgumentError: an id is no token of the vocabulary; the mask holds more than 0 and 1.
+
+        Example:
+            >>> layer = TFGPT2Tokenizer.from_pretrained("gpt2")
+            >>> layer.detokenize(layer(["Hello world", "Hi"])["input_ids"]).numpy().tolist()
+            [b'Hello world', b'Hi']
+            >>> layer.detokenize([[17250, 50256, 50256]], [[1, 0, 0]]).numpy().tolist()
+            [b'Hi']
         """
         ids = checked_ids(ids)
         if attention_mask is not None:
@@ -278,12 +308,42 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         return self._engine.detokenize(ids, attention_mask, skip_special_tokens)
 
     def export(self, directory: str | os.PathLike[str], **options: Any) -> None:
-        """Writes a SavedModel that tokenizes and detokenizes without Python: see `export_tokenizer`."""
+        """Writes a SavedModel that tokenizes and detokenizes without Python.
+
+        Args:
+            directory: made by this call; servers expect a number as its last part.
+            options: of `export_tokenizer`, which tells all: `max_length`, `skip_special_tokens`, `warm_up_texts`,
+                `most_places`, `overwrite`.
+
+        Raises:
+            TypeError, TokenizerError: an option is wrong.
+            FileExistsError: something is there, and `overwrite` is False.
+            OSError: the directory cannot be written. Nothing is left behind.
+
+        Example:
+            >>> import tempfile
+            >>> directory = tempfile.mkdtemp() + "/gpt2tok/1"
+            >>> TFGPT2Tokenizer.from_pretrained("gpt2").export(directory)
+            >>> tf.saved_model.load(directory).signatures["tokenize"](text=tf.constant(["Hi"]))["input_ids"].numpy()
+            array([[17250]], dtype=int32)
+        """
         export_tokenizer(self, directory, **options)
 
+    def _trackable_children(self, save_type: str = "checkpoint", **kwargs: Any) -> dict[str, Any]:
+        # What `tf.saved_model.save(layer, directory)` writes: by itself, Keras gives it no function of a layer.
+        children: dict[str, Any] = super()._trackable_children(save_type, **kwargs)
+        return {**children, **self._saved_functions(self)} if save_type == "savedmodel" else children
+
     def get_config(self) -> dict[str, Any]:
-        """All that makes the layer again, the vocabulary included, as the texts of its two files."""
-        merges = "\n".join(f"{left} {right}" for left, right in self._given.merges)
+        """All that makes the layer again, the vocabulary included, as the texts of its two files.
+
+        Example:
+            >>> sorted(TFGPT2Tokenizer.from_pretrained("gpt2").get_config()["added_tokens"])
+            ['50256']
+        """
+        merges: str | list[str] = [f"{left} {right}" for left, right in self._given.merges]
+        if not any(line.startswith(VERSION) for line in merges):
+            merges = "\n".join(merges)  # one string is quicker to write and read than 50,000
         return {
             **super().get_config(),
             "dtype": self.dtype,
@@ -295,8 +355,15 @@ class TFGPT2Tokenizer(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TFGPT2Tokenizer:
-        """The layer of a configuration that `get_config` made. Reads no file."""
-        config = dict(config)
-        config.pop("trainable", None)
-        config["added_tokens"] = {int(i): token for i, token in (config.get("added_tokens") or {}).items()}
-        return cls(**config)
+        """The layer of a configuration that `get_config` made. Reads no file.
+
+        Raises:
+            TypeError: it lacks an argument of the constructor, or has one of another kind.
+            VocabError, SpecialTokenError, TokenizerError: as the constructor has it.
+
+        Example:
+            >>> layer = TFGPT2Tokenizer.from_pretrained("gpt2", padding_side="left")
+            >>> TFGPT2Tokenizer.from_config(layer.get_config())(["Hi"], max_length=2)["attention_mask"].numpy().tolist()
+            [[0, 1]]
+        """
+        return cls(**{**config, "added_tokens": checked_added_ids(config.get("added_tokens"))})

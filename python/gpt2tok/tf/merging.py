@@ -7,7 +7,7 @@ is still exact is told in `graph_merges.py`.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import tensorflow as tf
@@ -29,8 +29,9 @@ _GOING, _STUCK, _DONE = range(3)
 _SLOW_PROGRESS = 16  # when fewer than one pair in so many is joined, look harder for safe ones
 
 
+@final
 class Merger:
-    """The ids of pretokens, by one vocabulary. Immutable. Final.
+    """The ids of pretokens, by one vocabulary. Immutable.
 
     Args:
         tables: of the vocabulary.

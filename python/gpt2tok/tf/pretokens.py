@@ -12,7 +12,7 @@ a pretoken starts comes two characters at a time from a table of 4,096.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import tensorflow as tf
@@ -32,6 +32,7 @@ FIRST_ROW = len(_FRONT) - 1 - 2
 _UTF8 = r"[\x{0}-\x{D7FF}\x{E000}-\x{10FFFF}]*"
 
 
+@final
 class Pretokens:
     """The places of pretokens in joined texts.
 
