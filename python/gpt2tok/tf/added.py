@@ -115,9 +115,9 @@ class AddedFinder:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Cuts the tokens of a group out: more stretches, their rows, and how many tokens were found."""
         tokens = [token for _, token in group]
-        cut = tf.strings.regex_replace(stretches, _alternation(tokens), _CUT + rb"\0" + _CUT)
-        split = tf.strings.split(cut, _CUT)
-        parts, origin = split.values, split.value_rowids()
+        cut = tf.strings.regex_replace(stretches, _alternation(tokens), _CUT + rb"\0" + _CUT)  # [stretches]
+        split = tf.strings.split(cut, _CUT)  # [stretches, None]
+        parts, origin = split.values, split.value_rowids()  # [parts], as is all until they are rejoined
         # text, match, text, match, text: each stretch of text is there, be it empty.
         is_match = tf.bitwise.bitwise_and(tf.ragged.range(split.row_lengths()).values, 1) == 1
         which = _index_of(parts, [token.content for token in tokens])  # of texts, any
@@ -128,7 +128,7 @@ class AddedFinder:
         accepted = is_match & ~said((self._split_special and token.special for token in tokens), which)
         if any(token.single_word for token in tokens):
             accepted &= ~(said((token.single_word for token in tokens), which) & _touches_word(parts, origin))
-        parts, kept = _rejoined(parts, origin, accepted)
+        parts, kept = _rejoined(parts, origin, accepted)  # [fewer parts]
         origin, which, accepted = (tf.gather(x, kept) for x in (origin, which, accepted))
 
         lefts = accepted & said((token.lstrip for token in tokens), which)

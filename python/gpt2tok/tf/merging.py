@@ -89,7 +89,7 @@ class Merger:
 
     def _look_up(self, pretokens: Pretokens) -> tuple[Tensor, Tensor]:
         """int32 [pretokens], the id or mark of those that are in the table, and bool, which are."""
-        length = tf.minimum(pretokens.end - pretokens.start, KEY_BYTES + 1)
+        length = tf.minimum(pretokens.end - pretokens.start, KEY_BYTES + 1)  # [pretokens], as is all here
         low_mask, high_mask = tf.unstack(_gather_16_bytes(self._key_masks, length), axis=1)
         low = tf.bitwise.bitwise_and(pretokens.head, low_mask)
         high = tf.bitwise.bitwise_and(at(pretokens.words, pretokens.start + 8), high_mask)
@@ -122,10 +122,11 @@ class Merger:
 
     def _merged(self, pretokens: Pretokens, found: Tensor, whole: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """A vector of ids, and for each pretoken where in it its ids are and how many they are."""
-        which = places(~whole)
-        start, end = tf.gather(pretokens.start, which), tf.gather(pretokens.end, which)
+        which = places(~whole)  # [misses]
+        start, end = tf.gather(pretokens.start, which), tf.gather(pretokens.end, which)  # [misses]
         # The byte after each pretoken gives its place to an end mark.
         bytes_of = tf.raw_ops.RaggedRange(starts=start, limits=end + 1, deltas=_i64(1))
+        # [parts]: the bytes of the misses and an end mark for each
         parts = tf.cast(tf.gather(pretokens.raw, bytes_of.rt_dense_values), tf.int32)
         last = bytes_of.rt_nested_splits[1:] - 1
         parts = tf.tensor_scatter_nd_update(parts, last[:, None], tf.fill(tf.shape(last), self._tables.end))
@@ -142,15 +143,17 @@ class Merger:
     def _many_merged(self, parts: Tensor, found: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         for _ in range(_ROUNDS_OF_MANY):
             parts = self._round(parts)
-        joins_before = tf.cumsum(tf.cast(self._ranks(parts)[0] < NEVER, tf.int32), exclusive=True)
+        possible = tf.cast(self._ranks(parts)[0] < NEVER, tf.int32)  # [parts - 1]
+        joins_before = tf.cumsum(possible, exclusive=True)
         source, start, counts = self._put(parts, found, which)
-        offset, count = self._segments(parts)
+        offset, count = self._segments(parts)  # [misses]
         active = places(tf.gather(joins_before, offset + count) > tf.gather(joins_before, offset))
         first = tf.gather(offset, active)
         taken = tf.raw_ops.RaggedRange(
             starts=first, limits=first + tf.gather(count, active) + 1, deltas=_i64(1)
         )
-        rest = self._finished(self._framed(tf.gather(parts, taken.rt_dense_values)))
+        active_parts = tf.gather(parts, taken.rt_dense_values)
+        rest = self._finished(self._framed(active_parts))  # [fewer parts]
         offset, count = self._segments(rest)
         rest_which = tf.gather(which, active)[:, None]
         return (
@@ -215,9 +218,9 @@ class Merger:
 
     def _join(self, parts: Tensor, chosen: Tensor, rank: Tensor) -> Tensor:
         """The parts after the chosen pairs became one: `chosen` and `rank` are of all pairs but two at each end."""
-        joined = tf.where(chosen, rank + 256, parts[_FRONT_MARKS:-_BACK_MARKS])
+        joined = tf.where(chosen, rank + 256, parts[_FRONT_MARKS:-_BACK_MARKS])  # [parts - 5]
         front, back = (tf.constant([True] * count) for count in (_FRONT_MARKS + 1, _BACK_MARKS - 1))
-        keep = tf.concat([front, ~chosen, back], 0)
+        keep = tf.concat([front, ~chosen, back], 0)  # [parts], without the part that a join takes in
         return tf.gather(self._framed(joined), places(keep))
 
     def _joined_to_the_end(self, parts: Tensor) -> Tensor:
