@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ._registration import register_when_keras_comes
 from .config import GPT2Config
 from .errors import CheckpointError, ContextLengthError, GenerationConfigError
+from .extras import extra_named
 
 if TYPE_CHECKING:
     from .family import *
@@ -59,24 +60,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with extra_named(f"{__name__}.{name}"):
         value = globals()[name] = getattr(import_module(f"{__name__}.family"), name)
-    except ModuleNotFoundError as error:
-        backend = {"tensorflow": "tf", "jax": "jax", "torch": "torch"}.get(error.name or "")
-        if backend is None and error.name not in (
-            "keras",
-            "numpy",
-            "ml_dtypes",
-            "h5py",
-            "msgpack",
-            "safetensors",
-        ):
-            raise
-        raise ImportError(
-            f"{__name__}.{name} needs {error.name}, which is not installed: pip install 'gpt2tok[model,"
-            f"{backend or 'jax'}]' (or tf or torch for jax). KERAS_BACKEND=tensorflow, jax or torch, set before Keras"
-            " is imported, chooses the framework."
-        ) from error
     return value
 
 

@@ -2,6 +2,11 @@
 
 Owns one promise: after `import gpt2model` and `import keras`, in either order, `keras.saving.load_model` finds
 the classes of the family. Refuses to import Keras for it.
+
+Keras imports the module that a file names for its own packages only, so the classes must be registered before a
+file is read. Importing Keras here would cost the command line and every reader of configurations seconds. And
+`import gpt2model` stands before `import keras` wherever imports are sorted: to register only when Keras is there
+already would fail in nearly every script.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import ModuleType
+from typing import final
 
 
 def register_when_keras_comes(package: str) -> None:
@@ -29,6 +35,7 @@ def register_when_keras_comes(package: str) -> None:
         sys.meta_path.insert(0, _KerasWatch(package))
 
 
+@final
 class _KerasWatch(MetaPathFinder):
     """Lets every import pass, and after that of Keras registers the classes. Works once, then goes away."""
 

@@ -8,7 +8,7 @@ and how a cache is laid out (`cache.py`).
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import keras
 from keras import ops
@@ -84,6 +84,7 @@ def swap(tensor: Tensor) -> Tensor:
     return ops.transpose(tensor, (0, 2, 1, 3))
 
 
+@final
 class GPT2Attention(keras.layers.Layer):
     """Multi-head attention of one layer.
 
@@ -188,13 +189,14 @@ class GPT2Attention(keras.layers.Layer):
                 dropout=dropout,
                 head_mask=head_mask,
             )
-            mixture = swap(mixture)
+            mixture = swap(mixture)  # (batch, queries, heads, head_dim), as the other ways give it
         else:
             if swapped:
                 key, value = swap(key), swap(value)
             mixture, seen = fused_attention(query, key, value, sight, self.scale), None
         shape = ops.shape(hidden)
-        output = self.c_proj(ops.reshape(mixture, (shape[0], shape[1], self.n_embd)))
+        mixture = ops.reshape(mixture, (shape[0], shape[1], self.n_embd))  # the heads side by side
+        output = self.c_proj(mixture)  # (batch, queries, n_embd)
         return dropped(self.resid_dropout, output, training), kept, seen if weights else None
 
     def _projections(
@@ -218,7 +220,9 @@ class GPT2Attention(keras.layers.Layer):
             return query, key, value, (swap(key), swap(value)) if keep else None, False
         if offset is None:
             old_key, old_value = past
-            key = ops.concatenate([old_key, swap(key)], axis=2)
+            key = ops.concatenate(
+                [old_key, swap(key)], axis=2
+            )  # (batch, heads, old + new positions, head_dim)
             value = ops.concatenate([old_value, swap(value)], axis=2)
             return query, key, value, (key, value) if keep else None, True
         kept = write(past[0], swap(key), offset), write(past[1], swap(value), offset)
@@ -229,5 +233,6 @@ class GPT2Attention(keras.layers.Layer):
         return query, kept[0], kept[1], kept, True
 
     def _heads(self, tensor: Tensor) -> Tensor:
+        """(batch, positions, n_embd) to (batch, positions, heads, head_dim)."""
         shape = ops.shape(tensor)
         return ops.reshape(tensor, (shape[0], shape[1], self.n_head, self.head_dim))

@@ -96,15 +96,6 @@ def jax_on_cpu() -> bool:
     return BACKEND == "jax" and on_cpu()
 
 
-def is_eager(value: Tensor) -> bool:
-    """Whether operations on this tensor run as they are called, not as part of a traced graph."""
-    if BACKEND == "torch":
-        return not sys.modules["torch"].compiler.is_compiling()
-    if BACKEND == "jax":
-        return not isinstance(value, sys.modules["jax"].core.Tracer)
-    return hasattr(value, "numpy")
-
-
 def product_of_rows(left: Tensor, right: Tensor) -> Tensor:
     """Every row of the left against every row of the right: (..., m, d) and (..., n, d) to (..., m, n).
 

@@ -17,11 +17,13 @@ from keras import ops
 
 from .backend import Tensor
 from .config import GPT2Config
-from .entry import held
+from .entry import as_arrays, held, labels_as_arrays
 from .initialisation import weight_initializer
 from .layout_map import layout_map
 from .lora import restrict_to_lora
+from .options import checked_options
 from .outputs import ModelOutput
+from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
 
 Model = TypeVar("Model", bound="GPT2PreTrainedModel")
@@ -39,6 +41,10 @@ class GPT2PreTrainedModel(keras.Model):
 
     base_model_prefix = "transformer"
     config_class = GPT2Config
+    # Keras' functions of a step, made when they are first needed.
+    train_function: Any
+    test_function: Any
+    predict_function: Any
 
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         if not isinstance(config, GPT2Config):
@@ -46,7 +52,7 @@ class GPT2PreTrainedModel(keras.Model):
                 f"{type(self).__name__} takes a GPT2Config, not {type(config).__name__}; "
                 "GPT2Config.from_dict makes one of a mapping."
             )
-        super().__init__(**kwargs)
+        super().__init__(**checked_options(type(self).__name__, kwargs))
         self.config = config
         self._predicting = False
         # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
@@ -139,6 +145,16 @@ class GPT2PreTrainedModel(keras.Model):
 
         Raises:
             ValueError: a name that no layer has.
+
+        Source: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models.
+
+        Example:
+            >>> from gpt2model import GPT2LMHeadModel
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
+            ... n_head=2))
+            >>> model.enable_lora(2)
+            >>> [tuple(weight.shape) for weight in model.trainable_weights]
+            [(4, 2), (2, 12)]
         """
         restrict_to_lora(self, rank, lora_alpha, target_names, also_train)
 
@@ -167,7 +183,17 @@ class GPT2PreTrainedModel(keras.Model):
 
     @classmethod
     def from_config(cls: type[Model], config: Mapping[str, Any], custom_objects: Any = None) -> Model:
-        """The model that `get_config` described."""
+        """The model that `get_config` described.
+
+        Raises:
+            TypeError, ValueError: as the constructor, and as `GPT2Config.from_dict`.
+
+        Example:
+            >>> from gpt2model import GPT2Model
+            >>> model = GPT2Model(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> GPT2Model.from_config(model.get_config()).config == model.config
+            True
+        """
         fields = dict(config)
         if isinstance(fields.get("dtype"), dict):
             fields["dtype"] = keras.dtype_policies.deserialize(fields["dtype"])
@@ -201,21 +227,52 @@ class GPT2PreTrainedModel(keras.Model):
         """What a loss or metric given to `compile` sees of an answer: the logits, or a mapping of several."""
         return output["logits"]
 
-    def predict(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.predict`, without caches in the answer."""
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.fit`; `x` and `y` may be nested lists and a tokenizer's answer too."""
+        held_out = kwargs.get("validation_data")
+        if isinstance(held_out, tuple):
+            kwargs["validation_data"] = tuple(labels_as_arrays(part, "validation_data") for part in held_out)
+        return super().fit(as_arrays(x, "x"), labels_as_arrays(y, "y"), *args, **kwargs)
+
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.evaluate`; `x` and `y` may be nested lists and a tokenizer's answer too."""
+        return super().evaluate(as_arrays(x, "x"), labels_as_arrays(y, "y"), *args, **kwargs)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.predict`, without caches in the answer; `x` as for `fit`."""
         self._predicting = True
         try:
-            return super().predict(*args, **kwargs)
+            return super().predict(as_arrays(x, "x"), *args, **kwargs)
         finally:
             self._predicting = False
 
-    def predict_on_batch(self, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.predict_on_batch`, without caches in the answer."""
+    def predict_on_batch(self, x: Any) -> Any:
+        """As `keras.Model.predict_on_batch`, without caches in the answer; `x` as for `fit`."""
         self._predicting = True
         try:
-            return super().predict_on_batch(*args, **kwargs)
+            return super().predict_on_batch(as_arrays(x, "x"))
         finally:
             self._predicting = False
+
+    def make_train_function(self, force: bool = False) -> None:
+        """As Keras', and a step that fails leaves the model as it was."""
+        if force or self.train_function is None:
+            prepare_optimizer(self)
+            super().make_train_function(force=True)
+            self.train_function = guarded(self, "train_function")
+
+    def make_test_function(self, force: bool = False) -> None:
+        """As Keras', and a step that fails leaves the model as it was."""
+        if force or self.test_function is None:
+            super().make_test_function(force=True)
+            self.test_function = guarded(self, "test_function")
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """As Keras', and a step that fails leaves the model as it was."""
+        if force or self.predict_function is None:
+            super().make_predict_function(force=True)
+            self.predict_function = guarded(self, "predict_function")
+        return self.predict_function
 
     def compute_loss(
         self,

@@ -7,7 +7,7 @@ Owns the order of the parts. Refuses their insides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import keras
 
@@ -20,6 +20,7 @@ from .mlp import GPT2MLP
 Pair = tuple[Tensor, Tensor]
 
 
+@final
 @dataclass(frozen=True)
 class Past:
     """What one layer remembers: key and value, the encoder's key and value, and where new positions are
@@ -33,6 +34,7 @@ class Past:
     offset: int | Tensor | None
 
 
+@final
 class Passed(NamedTuple):
     """What one layer gives back."""
 
@@ -48,6 +50,7 @@ def layer_norm(config: GPT2Config, dtype: Any, name: str) -> keras.layers.LayerN
     return keras.layers.LayerNormalization(epsilon=config.layer_norm_epsilon, dtype=dtype, name=name)
 
 
+@final
 class GPT2Block(keras.layers.Layer):
     """One layer, pre-normalised (Radford et al. 2019, section 2.3).
 

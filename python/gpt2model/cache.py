@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, final
 
 import keras
 from keras import ops
@@ -30,6 +30,7 @@ TuplePast = tuple[tuple[Tensor, ...], ...]
 _overwriting: ContextVar[bool] = ContextVar("gpt2model_cache_overwriting", default=False)
 
 
+@final
 class KVCache(NamedTuple):
     """Keys and values of every layer, with room for `max_length` positions, filled up to `offset`.
 
@@ -123,7 +124,7 @@ class KVCache(NamedTuple):
             >>> KVCache.from_tuple(past, max_length=8).offset
             3
         """
-        layers = check_tuple(past)
+        layers = check_tuple(past)  # each part (batch, heads, filled, head_dim)
         filled = int(layers[0][0].shape[2])
         if filled > max_length:
             raise ContextLengthError(

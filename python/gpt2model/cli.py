@@ -15,11 +15,14 @@ import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, final
+
+from .extras import extra_named
 
 DONE, DATA_ERROR, USAGE_ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
 
 
+@final
 class _UsageError(Exception):
     """The command line asks for what cannot be."""
 
@@ -39,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
-            code: int = options.run(options)
+            with extra_named("this command"):
+                code: int = options.run(options)
         for note in notes:
             if issubclass(note.category, UserWarning):
                 _explain("note", note.message)
@@ -77,6 +81,7 @@ def _explain(kind: str, text: object, code: int = DONE) -> int:
     return code
 
 
+@final
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise _UsageError(f"{message} (see {self.prog} --help)")

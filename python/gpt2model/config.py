@@ -12,7 +12,9 @@ import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, final
+
+from gpt2tok.files import new_directory, write_atomically
 
 from .config_fields import (
     ACTIVATIONS,
@@ -27,10 +29,12 @@ from .config_fields import (
     label_names,
     unknown_field_message,
 )
+from .folders import folder_to_save
 
 __all__ = ["ACTIVATIONS", "PROBLEM_TYPES", "SUMMARY_TYPES", "GPT2Config"]
 
 
+@final
 class GPT2Config:
     """The numbers that make a GPT-2, with every field of Hugging Face's `GPT2Config`, same names and
     defaults.
@@ -86,7 +90,7 @@ class GPT2Config:
             return values[name]
         if name in self.__dict__["_extra"]:
             return self.__dict__["_extra"][name]
-        raise AttributeError(f"GPT2Config has no field {name!r}.")
+        raise AttributeError(unknown_field_message(name))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "num_labels":
@@ -267,12 +271,28 @@ class GPT2Config:
         return load_config(where, **changes)
 
     def save_pretrained(self, directory: str | Path) -> None:
-        """Write `config.json` into a directory, made if it is not there."""
-        Path(directory).mkdir(parents=True, exist_ok=True)
-        self.to_json(Path(directory) / "config.json")
+        """Write `config.json` into a directory, made if it is not there.
+
+        Raises:
+            OSError: it cannot be written; an old file is untouched.
+            TypeError, ValueError: no directory's path.
+
+        Example:
+            >>> import tempfile
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     GPT2Config(n_layer=2).save_pretrained(folder)
+            ...     GPT2Config.from_json(Path(folder, "config.json")).n_layer
+            2
+        """
+        folder = folder_to_save(directory)
+        with new_directory(folder):
+            self.to_json(folder / "config.json")
 
     def to_json(self, path: str | Path | None = None) -> str:
         """The JSON text of `to_dict`; also written to `path` when one is given.
+
+        Raises:
+            OSError: the file cannot be written; an old one is untouched.
 
         Example:
             >>> GPT2Config.from_json(GPT2Config(n_layer=2).to_json()) == GPT2Config(n_layer=2)
@@ -280,7 +300,7 @@ class GPT2Config:
         """
         text = json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
         if path is not None:
-            Path(path).write_text(text, "utf-8")
+            write_atomically(path, text.encode())
         return text
 
     def __eq__(self, other: object) -> bool:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, final
 
 # The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu
 # have trainable numbers; no GPT-2 uses them.)
@@ -137,6 +137,7 @@ def label_names(count: int) -> dict[int, str]:
     return {index: f"LABEL_{index}" for index in range(count)}
 
 
+@final
 @dataclass(frozen=True)
 class Field:
     """A field: its default, how a value is checked, and whether None is a value."""
@@ -227,6 +228,6 @@ def check_together(values: Mapping[str, Any]) -> None:
 
 def unknown_field_message(name: str) -> str:
     """What to say of a field that does not exist, with the nearest names that do."""
-    near = difflib.get_close_matches(name, [*FIELDS, *ALIASES, "num_labels"], n=3)
+    near = difflib.get_close_matches(name, [*FIELDS, *ALIASES, "num_labels"], n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"GPT2Config has no field {name!r}.{hint}"

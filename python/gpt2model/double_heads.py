@@ -6,7 +6,7 @@ Owns both heads and both losses. Refuses generation loops.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 from keras import ops
@@ -22,6 +22,7 @@ from .outputs import GPT2DoubleHeadsModelOutput
 from .summary import GPT2SequenceSummary
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2DoubleHeadsModel(LanguageModelHead):
     """GPT-2 with a language-model head and a multiple-choice head.
@@ -99,14 +100,15 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
             return_dict=True,
             training=training,
         )
-        hidden = inner.last_hidden_state
+        hidden = inner.last_hidden_state  # (batch, choices, positions, n_embd)
         if mc_token_ids is not None:
             check_like("mc_token_ids", mc_token_ids, tuple(hidden.shape)[:-2])
             if hidden.shape[-2] is not None:
                 check_ids(
                     "mc_token_ids", mc_token_ids, hidden.shape[-2], "it must be a position of its choice."
                 )
-        mc_logits = ops.squeeze(self.multiple_choice_head(hidden, mc_token_ids, training=training), -1)
+        scores = self.multiple_choice_head(hidden, mc_token_ids, training=training)  # (batch, choices, 1)
+        mc_logits = ops.squeeze(scores, -1)  # (batch, choices)
         output = GPT2DoubleHeadsModelOutput(
             logits=self.logits(hidden),
             mc_logits=mc_logits,

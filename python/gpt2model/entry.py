@@ -13,7 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, final
 
 import numpy as np
 
@@ -28,6 +28,7 @@ _trusted: ContextVar[bool] = ContextVar("gpt2model_trusted", default=False)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
+@final
 class Held:
     """A cache on its way through Keras, which takes apart every structure it can see and refuses one that
     mixes tensors and plain numbers, as a cache with a known offset does."""
@@ -42,10 +43,17 @@ def held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...]
     """Arguments with each cache in its holder, and nested lists of numbers as arrays.
 
     Raises:
+        TypeError: a list that holds something else than numbers.
         ValueError: a list whose rows differ in length.
     """
-    args = tuple(value if index == 1 else _array(value) for index, value in enumerate(args))
-    kwargs = {name: value if name == "past_key_values" else _array(value) for name, value in kwargs.items()}
+    args = tuple(
+        value if index == 1 else as_arrays(value, "input_ids" if index == 0 else "an argument", rows=True)
+        for index, value in enumerate(args)
+    )
+    kwargs = {
+        name: value if name == "past_key_values" else as_arrays(value, name, rows=True)
+        for name, value in kwargs.items()
+    }
     if any(isinstance(value, KVCache) for value in args):
         args = tuple(Held(value) if isinstance(value, KVCache) else value for value in args)
     if isinstance(kwargs.get("past_key_values"), KVCache):
@@ -53,21 +61,75 @@ def held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...]
     return args, kwargs
 
 
-def _array(value: Any) -> Any:
-    """A nested list of numbers, alone or in a mapping, as an array; anything else as it is."""
-    if type(value) is dict and any(isinstance(part, list) for part in value.values()):
-        return {name: _array(part) for name, part in value.items() if name != "past_key_values"} | {
-            name: part for name, part in value.items() if name == "past_key_values"
+def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
+    """A nested list of numbers, alone or in a mapping, as an array; anything else as it is.
+
+    Arguments:
+        value: what a caller passes; a tokenizer's answer is a mapping of lists.
+        name: of the argument, for messages.
+        rows: a list of arrays is one array's rows too. (To `fit` it is several inputs.)
+
+    Raises:
+        TypeError: a list that holds something else than numbers.
+        ValueError: a list whose rows differ in length.
+
+    Example:
+        >>> as_arrays({"input_ids": [[1, 2], [3, 4]]}, "x")["input_ids"].shape
+        (2, 2)
+    """
+    if isinstance(value, Mapping):
+        changed = {
+            key: part if key == "past_key_values" else as_arrays(part, str(key))
+            for key, part in value.items()
         }
-    if not isinstance(value, list):
+        is_same = type(value) is dict and all(changed[key] is part for key, part in value.items())
+        return value if is_same else changed
+    if not isinstance(value, list | tuple) or not _is_plain(value, rows and isinstance(value, list)):
         return value
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except ValueError as error:
         raise ValueError(
-            f"A list of {len(value)} rows is no rectangle ({error}); pad the rows to one length and pass an "
+            f"{name}: a list of {len(value)} rows is no rectangle ({error}); pad the rows to one length and pass an "
             "attention_mask, as the tokenizer does with padding=True."
         ) from error
+    if array.size == 0:
+        return array.astype("int32")
+    if array.dtype.kind not in "biuf":
+        what = (
+            "texts: encode them with a tokenizer first"
+            if array.dtype.kind in "US"
+            else "something else beside them"
+        )
+        raise TypeError(
+            f"{name} must be a tensor, an array or a nested list of numbers; this list holds {what}."
+        )
+    return array
+
+
+def labels_as_arrays(labels: Any, name: str) -> Any:
+    """As `as_arrays`, of what `fit` learns from: a tuple is several labels, each by itself.
+
+    Example:
+        >>> labels_as_arrays(([1, 2], [3, 4]), "y")
+        (array([1, 2]), array([3, 4]))
+    """
+    if type(labels) is tuple:
+        return tuple(as_arrays(part, name) for part in labels)
+    return as_arrays(labels, name)
+
+
+def _is_plain(value: Any, rows: bool) -> bool:
+    """Whether a nested list holds numbers, texts or nothing, and no tensors (arrays when `rows`)."""
+    while isinstance(value, list | tuple):
+        if not value:
+            return True
+        value = value[0]
+    return (
+        value is None
+        or isinstance(value, int | float | str | bytes | np.generic)
+        or (rows and isinstance(value, np.ndarray))
+    )
 
 
 @contextlib.contextmanager
@@ -172,7 +234,8 @@ def check_tokens(
         shape = sides(input_ids)
         if len(shape) < 2:
             raise ValueError(
-                f"input_ids must be (batch, positions), not {shape}; a single row needs a batch axis: ids[None]."
+                f"input_ids must be (batch, positions), not {shape}; a single row needs a batch axis: "
+                "ids[None], or tokenizer([text]) instead of tokenizer(text)."
             )
         check_ids(
             "input_ids", input_ids, config.vocab_size, "the tokenizer does not fit the model's vocabulary."

@@ -7,7 +7,10 @@ how to mend it.
 
 from __future__ import annotations
 
+from typing import final
 
+
+@final
 class CheckpointError(ValueError):
     """A checkpoint cannot be read as this model: tensors missing, extra, misshapen or not finite, or a broken
     file.
@@ -18,6 +21,7 @@ class CheckpointError(ValueError):
     """
 
 
+@final
 class ContextLengthError(ValueError):
     """More positions are asked for than the model (`n_positions`) or a key/value cache (`max_length`) has.
 
@@ -27,6 +31,7 @@ class ContextLengthError(ValueError):
     """
 
 
+@final
 class GenerationConfigError(ValueError):
     """Options of generation that are unknown, out of range or in conflict.
 

@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, final
 
 import keras
 
@@ -57,6 +57,7 @@ def _normal(deviation: float) -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(mean=0.0, stddev=deviation)
 
 
+@final
 class _Blank(keras.initializers.Initializer):
     """Room for numbers, not the numbers."""
 

@@ -6,7 +6,7 @@ Owns the head, tied to the word embeddings or not, and its loss. Refuses generat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 from keras import ops
@@ -63,6 +63,7 @@ class LanguageModelHead(GPT2PreTrainedModel):
         return KVCache.empty(self.config, batch_size, max_length, dtype=self.compute_dtype)
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2LMHeadModel(LanguageModelHead):
     """GPT-2 with a language-model head.

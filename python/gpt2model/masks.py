@@ -8,6 +8,7 @@ numbers loses precision in half types, and every backend's attention takes boole
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import final
 
 from keras import ops
 
@@ -15,6 +16,7 @@ from .backend import Tensor, sides, static_int
 from .entry import same
 
 
+@final
 @dataclass(frozen=True)
 class Visibility:
     """What the queries of one call may see.

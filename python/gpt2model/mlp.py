@@ -5,7 +5,7 @@ Owns two products with an activation between them. Refuses to look at other posi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import keras
 
@@ -16,6 +16,7 @@ from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
 
 
+@final
 class GPT2MLP(keras.layers.Layer):
     """Feed-forward layer: n_embd to `inner_dim`, activation, and back.
 

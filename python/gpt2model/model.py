@@ -7,7 +7,7 @@ through them. Refuses heads and losses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 from keras import ops
@@ -25,6 +25,7 @@ from .masks import Visibility, check_padding, encoder_visibility, layer_head_mas
 from .outputs import BaseModelOutputWithPastAndCrossAttentions
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2Model(GPT2PreTrainedModel):
     """GPT-2 without a head.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, final
 
 from .backend import BACKEND, Tensor
 
@@ -113,6 +113,7 @@ def _register(cls: type[ModelOutput]) -> None:
         )
 
 
+@final
 class BaseModelOutputWithPastAndCrossAttentions(ModelOutput):
     """Of `GPT2Model`: `last_hidden_state` (batch, positions, n_embd)."""
 
@@ -123,6 +124,7 @@ class BaseModelOutputWithPastAndCrossAttentions(ModelOutput):
     cross_attentions: tuple[Tensor, ...] | None
 
 
+@final
 class CausalLMOutputWithCrossAttentions(ModelOutput):
     """Of `GPT2LMHeadModel`: `logits` (batch, positions, vocab_size)."""
 
@@ -134,6 +136,7 @@ class CausalLMOutputWithCrossAttentions(ModelOutput):
     cross_attentions: tuple[Tensor, ...] | None
 
 
+@final
 class GPT2DoubleHeadsModelOutput(ModelOutput):
     """Of `GPT2DoubleHeadsModel`: `logits` (batch, choices, positions, vocab_size), `mc_logits` (batch,
     choices).
@@ -148,6 +151,7 @@ class GPT2DoubleHeadsModelOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None
 
 
+@final
 class SequenceClassifierOutputWithPast(ModelOutput):
     """Of `GPT2ForSequenceClassification`: `logits` (batch, num_labels)."""
 
@@ -158,6 +162,7 @@ class SequenceClassifierOutputWithPast(ModelOutput):
     attentions: tuple[Tensor, ...] | None
 
 
+@final
 class TokenClassifierOutput(ModelOutput):
     """Of `GPT2ForTokenClassification`: `logits` (batch, positions, num_labels)."""
 
@@ -167,6 +172,7 @@ class TokenClassifierOutput(ModelOutput):
     attentions: tuple[Tensor, ...] | None
 
 
+@final
 class QuestionAnsweringModelOutput(ModelOutput):
     """Of `GPT2ForQuestionAnswering`: `start_logits` and `end_logits` (batch, positions)."""
 

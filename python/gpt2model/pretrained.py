@@ -7,7 +7,6 @@ said of it. Refuses formats: `gpt2model.checkpoints` reads and writes them.
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,20 +27,16 @@ from .checkpoints.opening import open_found
 from .checkpoints.places import (
     CONFIG,
     KERAS,
-    SAFETENSORS,
-    SAFETENSORS_INDEX,
-    WEIGHTS_H5,
-    WEIGHTS_JSON,
     Found,
     find,
+    refuse_rivals,
 )
 from .checkpoints.safetensors_writing import DEFAULT_SHARD
 from .checkpoints.tensors import DTYPES, Checkpoint
 from .config import GPT2Config
 from .errors import CheckpointError
+from .folders import AnyPath, folder_to_save
 from .initialisation import blank, residual_initializer, weight_initializer
-
-AnyPath = str | os.PathLike[str]
 
 FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
 # Arguments of transformers' from_pretrained that ask for what happens here anyway, or for nothing that exists
@@ -62,13 +57,6 @@ _IDLE = frozenset(
         "mirror",
     ]
 )
-# The files that `places.find` prefers to those of a format: beside them, a saved model would never be read.
-_RIVALS: Mapping[str, tuple[str, ...]] = {
-    "safetensors": (),
-    "keras-hub": (SAFETENSORS, SAFETENSORS_INDEX),
-    "weights.h5": (SAFETENSORS, SAFETENSORS_INDEX),
-    "keras": (SAFETENSORS, SAFETENSORS_INDEX, WEIGHTS_H5, WEIGHTS_JSON),
-}
 
 
 def load_pretrained(
@@ -207,7 +195,7 @@ def save_pretrained(
     Raises:
         OSError: they cannot be written, or files are there that would be read instead of what is saved.
         CheckpointError: the format cannot hold this model.
-        ValueError: no such format, dtype or size.
+        TypeError, ValueError: no such format, dtype or size, or the name of a file where a directory belongs.
         NotImplementedError: `push_to_hub=True` or `safe_serialization=False`.
 
     Example:
@@ -236,7 +224,7 @@ def save_pretrained(
         )
     if not is_main_process:
         return []
-    folder = Path(directory)
+    folder = folder_to_save(directory)
     refuse_rivals(folder, format)
     source = checkpoint_of_model(model)
     fields = {**model.config.to_dict(), "architectures": [_class_name(type(model))]}
@@ -251,17 +239,6 @@ def save_pretrained(
     from .checkpoints.keras_files import write_keras, write_weights_h5
 
     return write_keras(model, folder / KERAS) if format == "keras" else write_weights_h5(model, folder)
-
-
-def refuse_rivals(folder: Path, format: str) -> None:
-    """Raises FileExistsError where files are that would be read instead of those of the format."""
-    there = [name for name in _RIVALS[format] if (folder / name).exists()]
-    if there:
-        raise FileExistsError(
-            f"{folder}: {', '.join(there)} would be read instead of what is saved as {format}: remove it"
-            " or choose another"
-            " directory"
-        )
 
 
 def _class_name(cls: type[Any]) -> str:

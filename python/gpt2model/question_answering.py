@@ -6,7 +6,7 @@ Owns the head and its loss.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, final
 
 import keras
 
@@ -20,6 +20,7 @@ from .model import GPT2Model
 from .outputs import QuestionAnsweringModelOutput
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
     """GPT-2 that finds a span.

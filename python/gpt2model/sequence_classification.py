@@ -6,7 +6,7 @@ Owns the head and its losses. Refuses to guess where a padded row ends when no p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 
@@ -22,6 +22,7 @@ from .outputs import SequenceClassifierOutputWithPast
 from .pooling import last_token
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2ForSequenceClassification(GPT2PreTrainedModel):
     """GPT-2 that sorts texts into `num_labels` kinds, or gives them numbers.
@@ -96,7 +97,8 @@ class GPT2ForSequenceClassification(GPT2PreTrainedModel):
             training=training,
         )
         # Pooling first: the head has no use for the other positions.
-        logits = self.score(last_token(self.config, inner.last_hidden_state, input_ids))
+        pooled = last_token(self.config, inner.last_hidden_state, input_ids)  # (batch, n_embd)
+        logits = self.score(pooled)  # (batch, num_labels)
         output = SequenceClassifierOutputWithPast(
             logits=logits,
             past_key_values=inner.past_key_values,

@@ -5,7 +5,7 @@ Owns Hugging Face's summary types and their projection. Refuses losses.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import keras
 from keras import ops
@@ -16,6 +16,7 @@ from .config import GPT2Config
 from .initialisation import weight_initializer
 
 
+@final
 class GPT2SequenceSummary(keras.layers.Layer):
     """Take one position (or the mean) of the hidden states, project it, apply an activation.
 

@@ -6,7 +6,7 @@ Owns the head and its loss.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 import keras
 
@@ -21,6 +21,7 @@ from .model import GPT2Model
 from .outputs import TokenClassifierOutput
 
 
+@final
 @keras.saving.register_keras_serializable(package="gpt2model")
 class GPT2ForTokenClassification(GPT2PreTrainedModel):
     """GPT-2 that gives each token one of `num_labels` kinds.

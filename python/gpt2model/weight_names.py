@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 
+@final
 @dataclass(frozen=True)
 class WeightSlot:
     """The place of one tensor of a checkpoint in a model.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 import pytest
-from helpers import tensor
+from helpers import array, prepared, tensor
 
 import gpt2model
 from gpt2model import ContextLengthError, GPT2Config
@@ -116,7 +117,14 @@ def test_bad_input(models, name, inputs, error, message):
 KINDS = [
     ("lm", {"input_ids": "Hello"}, TypeError, "input_ids must be a tensor.*tokenizer"),
     ("lm", {"input_ids": 5}, TypeError, "input_ids must be a tensor, an array or a nested list, not 5"),
-    ("lm", {"input_ids": [[1, 2], [3]]}, ValueError, "no rectangle.*pad"),
+    ("lm", {"input_ids": [[1, 2], [3]]}, ValueError, "input_ids: a list of 2 rows is no rectangle.*pad"),
+    ("lm", {"input_ids": [["a", "b"]]}, TypeError, "input_ids must be .*this list holds texts"),
+    ("lm", {"input_ids": [[1, None]]}, TypeError, "input_ids must be .*something else beside them"),
+    ("lm", {"input_ids": [[1.5, 2]]}, TypeError, "input_ids must be integers"),
+    ("lm", {"input_ids": [1, 2]}, ValueError, r"a single row needs a batch axis.*tokenizer\(\[text\]\)"),
+    ("lm", {"input_ids": []}, ValueError, r"must be \(batch, positions\), not \(0,\)"),
+    ("lm", {"input_ids": [[]]}, ValueError, "no positions"),
+    ("lm", {"input_ids": [[1, 2]], "attention_mask": [[1]]}, ValueError, "attention_mask has shape"),
     ("lm", {"input_ids": IDS, "labels": "x"}, TypeError, "labels must be a tensor"),
     ("lm", {"input_ids": IDS, "past_key_values": "x"}, TypeError, "past_key_values must be"),
     ("lm", {"input_ids": IDS, "past_key_values": ()}, ValueError, "0 layers"),
@@ -160,6 +168,81 @@ def test_all_ignored_is_zero_not_nan(models):
     assert float(loss) == 0.0
 
 
+def test_lists_and_a_tokenizers_answer(models):
+    """Rectangular lists of numbers go in wherever arrays do."""
+    from gpt2tok import BatchEncoding
+
+    lists = {"input_ids": IDS.tolist(), "attention_mask": [[1] * 6, [1] * 5 + [0]]}
+    arrays = {name: np.array(value) for name, value in lists.items()}
+    model = models["lm"]
+    wanted = np.asarray(array(model(arrays).logits))
+    encoding = BatchEncoding(lists)
+    tuples = {name: tuple(map(tuple, rows)) for name, rows in lists.items()}
+    for answer in (model(**lists), model(lists), model(encoding), model(**encoding), model(**tuples)):
+        assert np.array_equal(array(answer.logits), wanted)
+    assert np.allclose(model.predict(encoding, verbose=0)["logits"], wanted, atol=1e-5)
+    assert np.allclose(model.predict_on_batch(lists)["logits"], wanted, atol=1e-5)
+    learner = prepared(gpt2model.GPT2LMHeadModel(GPT2Config(**SMALL)), keras.optimizers.SGD(0.0))
+    labelled = BatchEncoding({**lists, "labels": lists["input_ids"]})
+    held_out = (encoding, lists["input_ids"])
+    history = learner.fit(labelled, verbose=0, validation_data=held_out).history
+    assert abs(history["val_loss"][0] - float(learner(**labelled).loss)) < 1e-5
+
+
+def test_labels_in_several_parts():
+    """A pair of labels is no array of two rows."""
+    model = prepared(gpt2model.GPT2ForQuestionAnswering(GPT2Config(**SMALL)), "sgd")
+    start, end = np.array([1, 2]), np.array([3, 5])
+    named = {"start_positions": start, "end_positions": end}
+    wanted = float(model(IDS, **named).loss)
+    parts = (start.tolist(), end.tolist())
+    for y in (named, (start, end), parts):
+        assert abs(model.evaluate(IDS.tolist(), y, verbose=0) - wanted) < 1e-5
+    model.optimizer.learning_rate = 0.0
+    history = model.fit(IDS, parts, validation_data=(IDS, parts), verbose=0).history
+    assert abs(history["val_loss"][0] - wanted) < 1e-5
+
+
+OPTIONS = [
+    ({"dtype": "float99"}, ValueError, "GPT2LMHeadModel: dtype='float99'.*give float16, .*mixed_bfloat16"),
+    ({"dtype": "int32"}, ValueError, "dtype='int32' is no type that a model computes in"),
+    ({"dtype": "int8"}, ValueError, "dtype='int8'"),
+    ({"dtype": "string"}, ValueError, "dtype='string'"),
+    ({"dtype": 3}, ValueError, "dtype=3"),
+    ({"foo": 1}, TypeError, "GPT2LMHeadModel takes no option 'foo', only name, dtype"),
+    ({"dtyp": "float32"}, TypeError, "did you mean dtype"),
+    (
+        {"n_layer": 2},
+        TypeError,
+        r"n_layer belongs to the configuration: GPT2LMHeadModel\(GPT2Config\(n_layer=",
+    ),
+    ({"num_labels": 2}, TypeError, "num_labels belongs to the configuration"),
+    ({"hidden_size": 2}, TypeError, "hidden_size belongs to the configuration"),
+]
+
+
+@pytest.mark.parametrize(("options", "error", "message"), OPTIONS, ids=[str(case[0]) for case in OPTIONS])
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message):
+        gpt2model.GPT2LMHeadModel(GPT2Config(**SMALL), **options)
+
+
+GOOD_DTYPES = [
+    ("bfloat16", "bfloat16"),
+    ("mixed_float16", "float16"),
+    (np.float16, "float16"),
+    (keras.DTypePolicy("mixed_bfloat16"), "bfloat16"),
+    (None, "float32"),
+]
+
+
+@pytest.mark.parametrize(("dtype", "computes"), GOOD_DTYPES)
+def test_good_options(dtype, computes):
+    model = gpt2model.GPT2Model(GPT2Config(**SMALL), dtype=dtype, name="mine", trainable=False)
+    assert model.compute_dtype == computes
+    assert model.name == "mine" and not model.trainable_variables
+
+
 CONFIGS = [
     ({"n_embd": 10, "n_head": 3}, ValueError, r"n_embd \(10\) must be a multiple of n_head \(3\)"),
     ({"n_layer": 0}, ValueError, "n_layer must be at least 1"),
@@ -174,6 +257,9 @@ CONFIGS = [
     ({"summary_type": "attn"}, ValueError, "summary_type"),
     ({"use_cache": "yes"}, TypeError, "use_cache must be true or false"),
     ({"n_embed": 8}, TypeError, "Did you mean n_embd"),
+    ({"n_layers": 2}, TypeError, r"no field 'n_layers'\. Did you mean n_layer\?$"),
+    ({"num_layer": 2}, TypeError, "Did you mean .*n_layer"),
+    ({"task": "x"}, TypeError, "no field 'task'.$"),
     ({"n_embd": 8, "hidden_size": 8}, TypeError, "one field"),
     ({"num_labels": 0}, ValueError, "num_labels must be at least 1"),
     ({"problem_type": "ranking"}, ValueError, "problem_type"),
@@ -198,6 +284,12 @@ def test_configuration_names_no_code_and_no_path():
         config = GPT2Config.from_dict(fields)
     assert "auto_map" not in config.to_dict() and "_name_or_path" not in config.to_dict()
     assert config.to_dict()["extra"] == [1] and config.extra == [1]
+    # A file may hold what this package does not know; whoever writes a keyword means a field.
+    kept = GPT2Config.from_dict({"n_layers": 2, "task_specific_params": {}})
+    assert kept.n_layer == 12 and kept.to_dict()["n_layers"] == 2
+    assert GPT2Config.from_json('{"n_layers": 2}').n_layers == 2
+    with pytest.raises(AttributeError, match="Did you mean n_layer"):
+        _ = GPT2Config().n_layers
     with pytest.raises(ValueError, match="model_type is 'llama'"):
         GPT2Config.from_dict({"model_type": "llama"})
     with pytest.raises(ValueError, match="not JSON"):

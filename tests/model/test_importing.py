@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import keras
 import pytest
 from helpers import BACKEND
 
 import gpt2model
+from checkpoint_files import SAFE
 from gpt2model import family
 
 REGISTERED = "print(keras.saving.get_registered_object('gpt2model>GPT2LMHeadModel').__name__)"
@@ -16,8 +23,10 @@ REGISTERED = "print(keras.saving.get_registered_object('gpt2model>GPT2LMHeadMode
 once = pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend: once is enough")
 
 
-def run(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def run(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -32,6 +41,43 @@ def test_public_names():
         _ = gpt2model.GPT3Model
 
 
+def test_classes_are_abstract_or_final():
+    """And a user's own class, which type checkers will mark, is saved and loaded as any other."""
+    for info in pkgutil.walk_packages(gpt2model.__path__, "gpt2model."):
+        module = importlib.import_module(info.name)
+        for thing in vars(module).values():
+            if isinstance(thing, type) and thing.__module__ == info.name:
+                is_base = any(thing in other.__bases__ for other in every_class())
+                assert is_base != ("@final\n" in before_class(thing)), thing
+
+
+@functools.cache
+def every_class():
+    modules = [
+        importlib.import_module(info.name) for info in pkgutil.walk_packages(gpt2model.__path__, "gpt2model.")
+    ]
+    return {thing for module in modules for thing in vars(module).values() if isinstance(thing, type)}
+
+
+def before_class(thing):
+    """The decorators of a class. (Python 3.10 leaves no mark of `@final` on it.)"""
+    text = Path(sys.modules[thing.__module__].__file__).read_text("utf-8")
+    return re.search(rf"((?:^@.*\n)*)^class {thing.__name__}\b", text, re.MULTILINE)[1]
+
+
+def test_a_class_of_ones_own_is_saved_and_loaded(tmp_path):
+    @keras.saving.register_keras_serializable(package="mine")
+    class Mine(gpt2model.GPT2LMHeadModel):
+        """Nothing of its own."""
+
+    model = Mine(gpt2model.GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+    model.save(tmp_path / "mine.keras")
+    again = keras.saving.load_model(tmp_path / "mine.keras")
+    assert type(again) is Mine and again.config == model.config
+    model.save_pretrained(tmp_path / "mine")
+    assert type(Mine.from_pretrained(tmp_path / "mine")) is Mine
+
+
 @once
 @pytest.mark.parametrize(
     "code",
@@ -40,11 +86,13 @@ def test_public_names():
         "from gpt2model import GPT2Config, CheckpointError; GPT2Config.of_size('gpt2-xl')",
         "import gpt2model.cli; gpt2model.cli.main(['--help'])",
         "import gpt2model.checkpoints",
+        f"import gpt2model.cli as c; c.main(['inspect', '--check', {str(SAFE)!r}])",
+        f"import gpt2model.cli as c, sys; c.main(['convert', {str(SAFE)!r}, sys.argv[1]])",
     ],
 )
-def test_no_framework(code):
+def test_no_framework(code, tmp_path):
     loaded = "print([m for m in ('keras', 'tensorflow', 'jax', 'torch', 'transformers') if m in sys.modules])"
-    assert run(f"import sys; {code}; {loaded}").endswith("[]")
+    assert run(f"import sys; {code}; {loaded}", tmp_path / "new").endswith("[]")
 
 
 @once

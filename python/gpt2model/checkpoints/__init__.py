@@ -4,7 +4,10 @@
 framework.
 """
 
-from .opening import open_checkpoint
-from .tensors import Checkpoint, Tensor
+from ..extras import extra_named
+
+with extra_named("reading and writing checkpoints"):
+    from .opening import open_checkpoint
+    from .tensors import Checkpoint, Tensor
 
 __all__ = ["Checkpoint", "Tensor", "open_checkpoint"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 from ..errors import CheckpointError
 from .messages import listed
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 LM_HEAD, TOKEN_TABLE = "lm_head.weight", f"{PREFIX}wte.weight"
 
 
+@final
 @dataclass
 class Comparison:
     """What a checkpoint has and lacks for a class. All names are canonical; shapes are (wanted, found).

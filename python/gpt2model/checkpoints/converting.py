@@ -11,12 +11,13 @@ from pathlib import Path
 
 from ..config import GPT2Config
 from ..errors import CheckpointError
+from ..folders import folder_to_save
 from .comparing import LM_HEAD, compare
 from .messages import listed
 from .names import class_of
 from .numbers import check_tie
 from .opening import open_found
-from .places import CONFIG, KERAS, find
+from .places import CONFIG, KERAS, find, refuse_rivals
 from .saving import save_together
 from .tensors import Checkpoint
 from .tokenizer_files import tokenizer_files
@@ -48,11 +49,9 @@ def convert(
         OSError: something cannot be read or written, or files are there that would be read instead of the new
             ones.
         CheckpointError: the source is broken or unsound, or the format cannot hold it.
-        ValueError: no such format or size.
+        ValueError: no such format or size, or a file's name where a directory belongs.
     """
-    from ..pretrained import refuse_rivals
-
-    folder = target.parent if target.suffix == ".keras" else target
+    folder = target.parent if target.suffix == ".keras" and format == "keras" else folder_to_save(target)
     refuse_rivals(folder, format)
     found = find(source)
     tokenizer = tokenizer_files(

@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import msgpack
 import numpy as np
@@ -71,6 +71,7 @@ def _rows(entries: _Entries, position: int, transposed: bool, start: int, stop: 
     return (value.T if transposed else value)[start:stop]
 
 
+@final
 class _Entries:
     """The file as a tree of maps whose leaves are read one at a time."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import h5py
 import numpy as np
@@ -20,6 +20,7 @@ from .tensors import DTYPES, Array, Rows
 _BROKEN = "it is cut off, still being downloaded, or something else under that name: copy it again"
 
 
+@final
 class H5Tensor:
     """A dataset: its path in the file, its shape, the element type of its weights, and its rows."""
 

@@ -1,23 +1,26 @@
 """How does a checkpoint come from the Hugging Face hub? The best of its forms, through huggingface_hub.
 
-Owns this package's only use of the network, and the order in which forms are asked for. huggingface_hub is an
+Owns this package's only use of the network, and the order in which forms are preferred. One request lists the
+files; without an answer the cache is all there is, and no file is asked for one by one. huggingface_hub is an
 optional dependency, imported when a hub id is asked for. Refuses to interpret files, but for the names of
 shards in an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
 from .json_files import read_json
+from .messages import listed
 from .places import (
     CONFIG,
     FLAX,
     HPARAMS,
     KERAS,
+    PICKLE_SUFFIXES,
     SAFETENSORS,
     SAFETENSORS_INDEX,
     TF_H5,
@@ -26,8 +29,10 @@ from .places import (
 )
 from .safetensors_reading import shard_names
 
+# How long the hub may take to list a model's files.
+_SECONDS = 10.0
 _OPENAI = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
-# A form is its first file; the others are asked for when that one is there.
+# A form is its first file; the others belong to it.
 _FORMS: tuple[tuple[str, ...], ...] = (
     (SAFETENSORS,), (SAFETENSORS_INDEX,), (WEIGHTS_H5,), (WEIGHTS_JSON,), (KERAS,), (TF_H5,), (FLAX,),
     (*_OPENAI, HPARAMS),
@@ -55,7 +60,7 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
     """
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
     except ImportError as error:
         raise ImportError(
             f"{model_id!r} is no directory here, and fetching it from the Hugging Face hub needs"
@@ -63,22 +68,35 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
             " pip install 'gpt2tok[hub]'"
         ) from error
 
-    last: Exception | None = None
+    # Errors of transport are those of requests, httpx or httpx2, by the library's version; its own are of both kinds.
+    failures: tuple[type[Exception], ...] = (OSError, HFValidationError, *HfHubHTTPError.__bases__)
+    missing: tuple[type[Exception], ...] = (EntryNotFoundError, *failures)
+    names: set[str] | None = None
+    reason: Exception | None = None
+    if not options.get("local_files_only"):
+        try:
+            names = _names(model_id, subfolder, options)
+        except failures as error:
+            reason = error
 
     def get(name: str) -> Path | None:
-        nonlocal last
-        try:
-            return Path(hf_hub_download(model_id, name, subfolder=subfolder or None, **options))
-        except EntryNotFoundError as error:  # No such file, or offline and it is not in the cache.
-            last = error
+        if names is not None and name not in names:
             return None
-        except (OSError, HFValidationError) as error:
+        given = (
+            options if names is not None else {**options, "local_files_only": True, "force_download": False}
+        )
+        try:
+            return Path(hf_hub_download(model_id, name, subfolder=subfolder or None, **given))
+        except missing as error:
+            if names is None and isinstance(error, EntryNotFoundError):
+                return None  # It is not in the cache.
             raise OSError(
-                f"cannot fetch {name} of {model_id!r} from the Hugging Face hub ({error}): check the"
-                " name and the connection,"
-                " or give the path of a directory"
+                f"cannot fetch {name} of {model_id!r} from the Hugging Face hub ({_first_line(error)}): check"
+                " the name and the connection, or give the path of a directory"
             ) from error
 
+    if reason is not None and options.get("force_download"):
+        raise _unreachable(model_id, reason) from reason
     config = get(CONFIG)
     if config is not None and config_only:
         return config
@@ -88,16 +106,17 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
             continue
         for name in [*others, *_shards(path, get)]:
             if get(name) is None:
-                raise CheckpointError(
-                    f"{model_id} on the Hugging Face hub: it has {first} and lacks {name}: tell its owner"
-                )
+                raise _lacking(model_id, first, name, reason) from reason
         return path
-    if config is None:
-        raise OSError(
-            f"{model_id!r} is no directory here and has no {CONFIG} on the Hugging Face hub, or the hub"
-            " cannot be reached and"
-            f" it is not in the cache: {last}"
-        ) from last
+    if names is None:
+        there = [] if config is None else [path.name for path in config.parent.iterdir()]
+        if not _pickles(there):
+            raise _not_cached(model_id, reason) from reason
+    elif config is None:
+        raise FileNotFoundError(
+            f"{model_id!r} is no directory here and has no {CONFIG} on the Hugging Face hub: it has"
+            f" {listed(sorted(names)) or 'no files'}; check the name, revision= and subfolder="
+        )
     raise CheckpointError(
         f"{model_id} on the Hugging Face hub: it has none of {', '.join(first for first, *_ in _FORMS)}."
         " If it has only"
@@ -105,6 +124,68 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
         " trust it:"
         ' python -c "from transformers import GPT2LMHeadModel as M;'
         f" M.from_pretrained('{model_id}').save_pretrained('here')\""
+    )
+
+
+def _names(model_id: str, subfolder: str | None, options: Mapping[str, Any]) -> set[str]:
+    """The files of a model, or of a directory in it, in one request."""
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(
+        model_id, revision=options.get("revision"), token=options.get("token"), timeout=_SECONDS
+    )
+    prefix = f"{subfolder.strip('/')}/" if subfolder else ""
+    every = [sibling.rfilename for sibling in info.siblings or ()]
+    return {name.removeprefix(prefix) for name in every if name.startswith(prefix)}
+
+
+def _pickles(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.endswith(PICKLE_SUFFIXES)]
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _unreachable(model_id: str, reason: Exception) -> OSError:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    why = _first_line(reason)
+    if isinstance(reason, HFValidationError):
+        return OSError(
+            f"cannot fetch {model_id!r} from the Hugging Face hub: that is no name there ({why}), and no"
+            " directory here"
+        )
+    if isinstance(reason, RepositoryNotFoundError | RevisionNotFoundError):
+        return OSError(
+            f"cannot fetch {model_id!r} from the Hugging Face hub, and it is no directory here ({why}): check"
+            " the name and the revision; a private or gated model needs token=, or `hf auth login`"
+        )
+    return OSError(
+        f"cannot fetch {model_id!r}: it is no directory here, it is not in the cache ({constants.HF_HUB_CACHE})"
+        f" and {constants.ENDPOINT} gives no answer ({why}). Check the connection, or download it where there"
+        f" is one (hf download {model_id} --local-dir DIR) and give the path of that directory."
+        " HF_HUB_OFFLINE=1 asks the cache alone."
+    )
+
+
+def _not_cached(model_id: str, reason: Exception | None) -> OSError:
+    if reason is not None:
+        return _unreachable(model_id, reason)
+    return FileNotFoundError(
+        f"{model_id!r} is no directory here and has no {CONFIG} on the Hugging Face hub as far as its cache"
+        " tells, which with local_files_only=True is all that is asked: leave that out once, or give the path of a"
+        " directory"
+    )
+
+
+def _lacking(model_id: str, first: str, name: str, reason: Exception | None) -> Exception:
+    if reason is not None:
+        return _unreachable(model_id, reason)
+    return CheckpointError(
+        f"{model_id} on the Hugging Face hub: it has {first} and lacks {name}: tell its owner"
     )
 
 

@@ -14,7 +14,7 @@ from ..config import GPT2Config
 from ..errors import CheckpointError
 from .hub import fetch
 from .opening import fields_of
-from .places import CONFIG, Found, find, is_there
+from .places import CONFIG, PICKLE_SUFFIXES, Found, find, is_there
 
 AnyPath = str | os.PathLike[str]
 
@@ -53,15 +53,9 @@ def locate(
     path = Path(name, subfolder) if subfolder else Path(name)
     if name and is_there(path):
         return path
-    if (
-        not name
-        or Path(name).exists()
-        or name.startswith((".", "/", "~"))
-        or name.count("/") > 1
-        or "\\" in name
-    ):
+    if not name or Path(name).exists() or _looks_like_a_path(name):
         raise FileNotFoundError(
-            f"{path}: no such directory or file, and no id of a model on the hub: correct the path"
+            f"{path}: no such directory or file, and no id of a model on the hub: correct the path{_hint(name)}"
         )
     return fetch(
         name,
@@ -75,6 +69,30 @@ def locate(
     )
 
 
+def _looks_like_a_path(name: str) -> bool:
+    """Whether someone who writes this means a place on the disk: such a name is never asked of the hub."""
+    return (
+        name.startswith((".", "/", "~"))
+        or name.endswith("/")
+        or name.count("/") > 1
+        or "\\" in name
+        or bool(Path(name).drive)
+        or name.endswith(_FILE_SUFFIXES)
+        or _has_parent(name)
+    )
+
+
+def _has_parent(name: str) -> bool:
+    return len(Path(name).parts) > 1 and Path(name).parent.is_dir()
+
+
+def _hint(name: str) -> str:
+    if not name or Path(name).exists() or not _has_parent(name):
+        return ""
+    return f" (the directory {Path(name).parent} is here, so this is not asked of the hub)"
+
+
+_FILE_SUFFIXES = (*PICKLE_SUFFIXES, ".safetensors", ".keras", ".h5", ".hdf5", ".msgpack", ".json", ".index")
 _HUB_ARGUMENTS = ("subfolder", "cache_dir", "force_download", "local_files_only", "token", "revision")
 
 

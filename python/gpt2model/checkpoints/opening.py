@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CheckpointError
+from ..extras import extra_named
 from .json_files import read_json
 from .places import Found, find
 from .tensors import Checkpoint
@@ -46,31 +47,32 @@ def open_checkpoint(place: str | os.PathLike[str]) -> Checkpoint:
 def open_found(found: Found, place: str) -> Checkpoint:
     """As `open_checkpoint`, for what `places.find` has found."""
     path = found.files[0]
-    fields = fields_of(found)
-    # Imported when chosen: each brings its library.
-    if found.format == "safetensors":
-        from .safetensors_reading import read_safetensors
+    with extra_named(f"{place}: reading it"):
+        fields = fields_of(found)
+        # Imported when chosen: each brings its library.
+        if found.format == "safetensors":
+            from .safetensors_reading import read_safetensors
 
-        return read_safetensors(path, fields, place)
-    if found.format == "tf_model.h5":
-        from .tf_h5 import read_tf_h5
+            return read_safetensors(path, fields, place)
+        if found.format == "tf_model.h5":
+            from .tf_h5 import read_tf_h5
 
-        return read_tf_h5(path, fields, place)
-    if found.format == "flax_model.msgpack":
-        from .flax_msgpack import read_flax
+            return read_tf_h5(path, fields, place)
+        if found.format == "flax_model.msgpack":
+            from .flax_msgpack import read_flax
 
-        return read_flax(path, fields, place)
-    if found.format == "openai":
-        from .openai_tf import read_openai
+            return read_flax(path, fields, place)
+        if found.format == "openai":
+            from .openai_tf import read_openai
 
-        return read_openai(path, fields, place)
-    if found.format == "keras-hub":
-        from .keras_hub import read_keras_hub
+            return read_openai(path, fields, place)
+        if found.format == "keras-hub":
+            from .keras_hub import read_keras_hub
 
-        return read_keras_hub(path, fields or {}, place)
-    from .keras_files import read_keras
+            return read_keras_hub(path, fields or {}, place)
+        from .keras_files import read_keras
 
-    return read_keras(found, fields, place)
+        return read_keras(found, fields, place)
 
 
 def fields_of(found: Found) -> dict[str, Any] | None:

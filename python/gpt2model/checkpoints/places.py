@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from ..errors import CheckpointError
 from .json_files import read_json
@@ -24,7 +24,7 @@ KERAS, WEIGHTS_H5, WEIGHTS_JSON = "model.keras", "model.weights.h5", "model.weig
 
 # Recognized so that they can be refused by name. A `.ckpt` with a `.ckpt.index` beside it is TensorFlow's,
 # not a pickle.
-_PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 _FOREIGN = {
     ".gguf": "a GGUF file (llama.cpp)",
     ".onnx": "an ONNX graph",
@@ -34,6 +34,16 @@ _FOREIGN = {
 }
 
 
+# The files that `places.find` prefers to those of a format: beside them, a saved model would never be read.
+_RIVALS: Mapping[str, tuple[str, ...]] = {
+    "safetensors": (),
+    "keras-hub": (SAFETENSORS, SAFETENSORS_INDEX),
+    "weights.h5": (SAFETENSORS, SAFETENSORS_INDEX),
+    "keras": (SAFETENSORS, SAFETENSORS_INDEX, WEIGHTS_H5, WEIGHTS_JSON),
+}
+
+
+@final
 @dataclass(frozen=True)
 class Found:
     """What lies in a place.
@@ -72,6 +82,21 @@ def is_there(place: Path) -> bool:
     return place.exists() or (place.suffix == ".ckpt" and place.with_name(f"{place.name}.index").exists())
 
 
+def refuse_rivals(folder: Path, format: str) -> None:
+    """Nothing, unless files are in a directory that would be read instead of those to be saved there.
+
+    Raises:
+        FileExistsError: naming them.
+    """
+    there = [name for name in _RIVALS[format] if (folder / name).exists()]
+    if there:
+        raise FileExistsError(
+            f"{folder}: {', '.join(there)} would be read instead of what is saved as {format}: remove it"
+            " or choose another"
+            " directory"
+        )
+
+
 def _find_in(folder: Path) -> Found:
     names = {path.name for path in folder.iterdir() if path.is_file()}
     for recognize in _RECOGNIZERS:
@@ -85,7 +110,7 @@ def _find_in(folder: Path) -> Found:
                 " fits into one: save"
                 " it again with transformers 4 and max_shard_size='20GB'"
             )
-    pickles = sorted(name for name in names if name.endswith(_PICKLE_SUFFIXES))
+    pickles = sorted(name for name in names if name.endswith(PICKLE_SUFFIXES))
     if pickles:
         raise pickle_refusal(folder / pickles[0])
     others = sorted(
@@ -117,7 +142,7 @@ def _find_file(path: Path) -> Found:
         )
         if index.exists():
             return Found("openai", (index,), _existing(path.with_name(HPARAMS)))
-    if name.endswith(_PICKLE_SUFFIXES):
+    if name.endswith(PICKLE_SUFFIXES):
         raise pickle_refusal(path)
     if path.suffix in _FOREIGN:
         raise CheckpointError(f"{path}: this is {_FOREIGN[path.suffix]}, which this package does not read")

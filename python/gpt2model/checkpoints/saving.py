@@ -17,13 +17,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 from safetensors import SafetensorError
 
-from gpt2tok.files import open_atomically
+from gpt2tok.files import new_directory, open_atomically
+
+_MAY_NOT = "choose a directory that you may write into, or change its permissions"
+_MENDS = {errno.EACCES: _MAY_NOT, errno.EPERM: _MAY_NOT, errno.EROFS: "choose a place that is not read-only"}
 
 
+@final
 @dataclass(frozen=True)
 class Writer:
     """A function that writes the file whose path it is given, and how many bytes it will write at least."""
@@ -55,30 +59,17 @@ def save_together(
     Raises:
         OSError: a file cannot be written; then no file is changed.
     """
-    made = _make(folder)
-    try:
+    for name in files:
+        if (folder / name).is_dir():
+            message = "cannot save: a directory of that name is there: remove it or choose another place"
+            raise IsADirectoryError(errno.EISDIR, message, os.fspath(folder / name))
+    with new_directory(folder):
         # The last one opened is the first one renamed.
         _write(folder, list(files.items())[::-1])
-    except BaseException:
-        for path in made:
-            with suppress(OSError):  # Not empty: somebody else uses it already.
-                path.rmdir()
-        raise
     for name in stale or ():
         with suppress(FileNotFoundError):
             (folder / name).unlink()
     return [folder / name for name in files]
-
-
-def _make(folder: Path) -> list[Path]:
-    """The directories that had to be made, the deepest first."""
-    made: list[Path] = []
-    path = folder
-    while not path.exists():
-        made.append(path)
-        path = path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    return made
 
 
 def _write(folder: Path, files: list[tuple[str, bytes | Writer]]) -> None:
@@ -105,30 +96,27 @@ def saving_to(path: Path, suffix: str = ".tmp", *, room: int = 0) -> Iterator[Pa
         room: how many bytes it will write at least. A disk without them is refused before the library begins:
             HDF5 that cannot write can no longer close its file either, and may take the process with it.
     """
-    made = _make(path.parent)
-    target = path.resolve()  # A symbolic link stays, and what it leads to is replaced.
-    temporary = target.parent / f".gpt2model-{os.urandom(16).hex()}{suffix}"
-    try:
-        # An empty file first, for the permissions that a new one gets: libraries put one of their own in its
-        # place.
-        with _explained(path, temporary), temporary.open("xb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            _reserve(file.fileno(), room)
-        if path.exists():
-            mode = path.stat().st_mode
-        with _explained(path, temporary):
-            yield temporary
-        temporary.chmod(stat.S_IMODE(mode))
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        for directory in made:
-            with suppress(OSError):
-                directory.rmdir()
-        raise
+    with new_directory(path.parent):
+        target = path.resolve()  # A symbolic link stays, and what it leads to is replaced.
+        temporary = target.parent / f".gpt2model-{os.urandom(16).hex()}{suffix}"
+        try:
+            # An empty file first, for the permissions that a new one gets: libraries put one of their own in
+            # its place.
+            with _explained(path, temporary), temporary.open("xb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                _reserve(file.fileno(), room)
+            if path.exists():
+                mode = path.stat().st_mode
+            with _explained(path, temporary):
+                yield temporary
+            temporary.chmod(stat.S_IMODE(mode))
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                temporary.unlink()
+            raise
     _sync_directory(target.parent)
 
 
@@ -143,7 +131,8 @@ def _explained(path: Path, temporary: Path) -> Iterator[None]:
             raise  # Of another file: one that was being read, or saved inside the block and explained there.
         number = getattr(error, "errno", None) or _number_in(str(error))
         reason = os.strerror(number) if number else " ".join(str(error).split())
-        message = f"cannot save ({reason}): make room or choose another place; an old file is untouched"
+        mend = _MENDS.get(number or 0, "make room or choose another place")
+        message = f"cannot save ({reason}): {mend}; an old file is untouched"
         raise OSError(number, message, os.fspath(path)) from error
 
 

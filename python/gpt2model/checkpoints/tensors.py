@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, final
 
 import ml_dtypes
 import numpy as np
@@ -36,6 +36,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
+@final
 @dataclass(frozen=True)
 class Tensor:
     """One tensor of a checkpoint, not yet read.
@@ -100,6 +101,7 @@ class Tensor:
         return block
 
 
+@final
 @dataclass
 class Checkpoint:
     """The tensors of a checkpoint by name, and what else it says of itself. Close it, or use it in a `with`.

@@ -1,0 +1,91 @@
+"""What is left of a model whose training step failed? The model as it was before that step.
+
+Owns the guard around the functions that Keras makes for `fit`, `evaluate` and `predict`. Keras mostly finds bad
+labels in a trial run, when it builds what a model lacks; these models lack nothing, so the first failure is that
+of the step itself, in the midst of Keras' work. Refuses to catch anything: every error goes on to the caller.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from .backend import BACKEND
+
+Step = Callable[..., Any]
+
+
+def prepare_optimizer(model: keras.Model) -> None:
+    """Make the optimizer's variables now, as Keras itself does on JAX and PyTorch.
+
+    On TensorFlow it leaves them to the first step, where they would be lost with a step that fails; and a
+    function that makes variables is traced twice.
+    """
+    optimizer = model.optimizer
+    if BACKEND == "tensorflow" and isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
+        optimizer.build(model.trainable_variables)
+
+
+def guarded(model: keras.Model, name: str) -> Step:
+    """One of Keras' functions of a step, made to leave the model usable when it fails.
+
+    Arguments:
+        model: whose function it is.
+        name: the attribute that holds it: "train_function", "test_function" or "predict_function".
+
+    Returns:
+        A function of the same arguments and results.
+    """
+    step: Step = getattr(model, name)
+    if BACKEND == "jax":
+        more = {
+            "train_function": ("optimizer", "metrics"),
+            "test_function": ("metrics",),
+            "predict_function": (),
+        }[name]
+
+        def restoring(state: Any, *data: Any) -> Any:
+            try:
+                return step(state, *data)
+            except BaseException:
+                # Keras has taken the values out of the variables, and this state is all there is of them.
+                held = {
+                    "trainable": model.trainable_variables,
+                    "non-trainable": model.non_trainable_variables,
+                    "optimizer": model.optimizer.variables if "optimizer" in more else (),
+                    "metrics": model.metrics_variables,
+                }
+                for group, values in zip(("trainable", "non-trainable", *more), state, strict=True):
+                    _put_back(held[group], values)
+                # Else Keras would put back what it saw at the end of an earlier call.
+                model._jax_state_synced = True
+                raise
+
+        return restoring
+    if BACKEND == "tensorflow":
+        end_of_data = (StopIteration, sys.modules["tensorflow"].errors.OutOfRangeError)
+        worked = False
+
+        def renewing(*data: Any) -> Any:
+            nonlocal worked
+            try:
+                result = step(*data)
+            except BaseException as error:
+                if not worked and not isinstance(error, end_of_data):
+                    # A tf.function whose first trace failed takes no variables any more: Keras makes another.
+                    setattr(model, name, None)
+                raise
+            worked = True
+            return result
+
+        return renewing
+    return step  # PyTorch's steps run as they are written, and keep nothing.
+
+
+def _put_back(variables: Iterable[keras.Variable], values: Iterable[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        if not value.is_deleted():  # a step that failed while it ran may have used its state up
+            variable.assign(value)

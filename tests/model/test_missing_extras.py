@@ -1,0 +1,93 @@
+"""Without any extra, does each door say which one to install, and does the help come all the same, and quickly?
+
+The processes here see no installed package but this one (`python -S`).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers import BACKEND
+
+import gpt2model
+from checkpoint_files import SAFE
+from gpt2model.extras import extra_named
+
+pytestmark = pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend: once is enough")
+SOURCES = str(Path(gpt2model.__file__).parents[1])
+
+
+def bare(*arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
+    return subprocess.run(
+        [sys.executable, "-S", *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+@pytest.mark.parametrize(
+    "command", [["inspect", str(SAFE)], ["convert", str(SAFE), "nowhere"], ["inspect", "gpt2"]]
+)
+def test_a_command_names_the_extra(command: list[str]) -> None:
+    done = bare("-m", "gpt2model.cli", *command)
+    assert done.returncode == 1 and not done.stdout
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("gpt2model: error: ")
+    assert "pip install 'gpt2tok[model]'" in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["inspect"], ["convert"]])
+def test_help_needs_nothing_and_no_time(command: list[str]) -> None:
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        done = bare("-m", "gpt2model.cli", *command, "--help")
+        seconds.append(time.perf_counter() - begin)
+        assert done.returncode == 0 and "usage: gpt2model" in done.stdout and not done.stderr
+    assert min(seconds) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("gpt2model.GPT2LMHeadModel", "gpt2tok[model,jax]"),
+        ("gpt2model.GPT2Config.from_pretrained('x')", "gpt2tok[model]"),
+        ("import gpt2model.checkpoints", "gpt2tok[model]"),
+    ],
+)
+def test_python_names_the_extra(code: str, words: str) -> None:
+    done = bare("-c", f"import gpt2model\n{code}")
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: ") and f"pip install '{words}'" in last
+
+
+def test_a_configuration_needs_nothing(tmp_path: Path) -> None:
+    code = (
+        f"from gpt2model import GPT2Config as C; C(n_layer=2).save_pretrained({str(tmp_path)!r}); print(C())"
+    )
+    assert bare("-c", code).stdout == "GPT2Config()\n"
+    assert gpt2model.GPT2Config.from_pretrained(tmp_path).n_layer == 2
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("h5py._hl", "model"), ("tensorflow", "model,tf"), ("torch", "model,torch"), ("huggingface_hub", "hub")],
+)
+def test_every_extra(package: str, extra: str) -> None:
+    words = rf"reading needs \w+, .*pip install 'gpt2tok\[{extra}\]'"
+    with pytest.raises(ImportError, match=words), extra_named("reading"):
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
+    with pytest.raises(ModuleNotFoundError, match="no package of ours"), extra_named("reading"):
+        raise ModuleNotFoundError("no package of ours", name="elsewhere")
+
+
+def test_the_extras_are_those_of_the_distribution() -> None:
+    from importlib.metadata import metadata
+
+    from gpt2model.extras import _EXTRAS
+
+    declared = set(metadata("gpt2tok").get_all("Provides-Extra") or ())
+    assert set(_EXTRAS.values()) <= declared
