@@ -102,19 +102,19 @@ def test_safe_pairs_may_be_joined_at_once(tables: MergeTables, multilingual: lis
     ranks = {pair: row[0] for pair, row in rows.items() if row[0] < NEVER}
     assert len(ranks) == 50_000
     chance = random.Random(4)
-    words = {word for text in multilingual for word in text.split()}
-    words |= {
+    pretokens = {part for text in multilingual for part in text.split()}
+    pretokens |= {
         "".join(chance.choices(alphabet, k=12))
         for alphabet in ("ab", "aab", "thein", "ACGT")
         for _ in range(200)
     }
     falls = 0
-    for word in chance.sample(sorted(words), 4000):
-        parts = list(word.encode())
+    for pretoken in chance.sample(sorted(pretokens), 4000):
+        parts = list(pretoken.encode())
         got, fell = joined_in_rounds(parts, rows)
-        assert got == naive_bpe(parts, ranks), word
+        assert got == naive_bpe(parts, ranks), pretoken
         falls += fell
-    # Without the second look, one word in ten gets stuck now and then. More would say that threats are too wide.
+    # Without the second look, one pretoken in ten gets stuck now and then. More would say that threats are too wide.
     assert falls < 1200
 
 

@@ -152,6 +152,18 @@ def test_any_added_tokens(seed: int, gpt2: Encoding) -> None:
     assert count.numpy() == sum(row.count(b"\xfe") for row in want)
 
 
+def test_once_special_always_special() -> None:
+    fast = GPT2TokenizerFast.from_pretrained("gpt2", bos_token="hello")
+    fast.add_tokens([AddedToken("hello", special=False)])
+    for split in (False, True):
+        layer = TFGPT2Tokenizer.from_tokenizer(fast, split_special_tokens=split)
+        want = fast(["hello hello"], split_special_tokens=split)["input_ids"]
+        assert layer(["hello hello"])["input_ids"].to_list() == want
+    assert layer.detokenize([31373, 262], skip_special_tokens=True).numpy().decode() == fast.decode(
+        [31373, 262], skip_special_tokens=True
+    )
+
+
 def test_thousands_of_added_tokens() -> None:
     fast = GPT2TokenizerFast.from_pretrained("gpt2")
     fast.add_tokens([f"<extra_{i}>" for i in range(3000)])

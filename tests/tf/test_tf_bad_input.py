@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -75,6 +76,7 @@ def test_texts(default_layer: TFGPT2Tokenizer, texts: Any, error: type[Exception
         ("a", TypeError, "not 'a'"),
         ([3], TypeError, "scalar"),
         (tf.constant([3]), TypeError, "scalar"),
+        (np.array([3, 4]), TypeError, "scalar"),
         (tf.constant(3.0), TypeError, "integer"),
         (tf.constant(True), TypeError, "integer"),
         (tf.constant(0), TokenizerError, "max_length is 0"),
@@ -112,6 +114,17 @@ def test_traced(
 def _as_shown(error: type[Exception], traced: bool) -> Any:
     # AutoGraph tells errors that it does not know as its own, with their text.
     return (error, StagingError) if traced and error is TokenizerError else error
+
+
+def test_a_variable_as_length(default_layer: TFGPT2Tokenizer) -> None:
+    length = keras.Variable(0, dtype="int32")
+    with pytest.raises(TokenizerError, match="max_length is 0"):
+        default_layer(["a"], max_length=length)
+    traced = tf.function(lambda x: default_layer(x, max_length=length)["input_ids"])
+    with pytest.raises(InvalidArgument, match="max_length must be 1 or more"):
+        traced(tf.constant(["a"]))
+    length.assign(2)
+    assert traced(tf.constant(["a"])).numpy().tolist() == [[64, 50256]]
 
 
 def test_a_length_of_unknown_rank(default_layer: TFGPT2Tokenizer) -> None:
@@ -184,7 +197,7 @@ def test_masks_of_other_numbers(default_layer: TFGPT2Tokenizer, wrong: Any) -> N
         ([[64, 65]], [["a", "b"]], TypeError, "not string"),
         ([[64, 65]], [[None, 1]], TypeError, r"not NoneType \(at \[0\]\[0\]\)"),
         ([[64, 65], [1, 2]], [[1], [1, 0]], TokenizerError, "no tensor"),
-        ([[64, 65]], tf.ragged.constant([[1, 0]]), TypeError, "ragged"),
+        ([[64, 65]], tf.ragged.constant([[1, 0]]), TypeError, "one of ids and attention_mask is ragged"),
         (tf.ragged.constant([[1]]), [[1]], TypeError, "ragged"),
     ],
     ids=str,
@@ -194,6 +207,33 @@ def test_detokenize(
 ) -> None:
     with pytest.raises(error, match=words):
         default_layer.detokenize(ids, mask)
+
+
+def test_ids_of_unknown_rank(default_layer: TFGPT2Tokenizer) -> None:
+    with pytest.raises((TokenizerError, StagingError), match="unknown rank"):
+        tf.function(default_layer.detokenize).get_concrete_function(tf.TensorSpec(None, tf.int32))
+    with pytest.raises(TypeError, match="skip_special_tokens is True or False"):
+        default_layer.detokenize([64], skip_special_tokens="no")
+
+
+def test_graphs_of_tensorflow_1(default_layer: TFGPT2Tokenizer) -> None:
+    # A set of options that no other test has: what is kept by them must not come from the graph.
+    options = {"errors": "strict", "add_prefix_space": True}
+    with tf.Graph().as_default():
+        with pytest.raises(TokenizerError, match=r"was made inside tf\.Graph"):
+            TFGPT2Tokenizer.from_pretrained("gpt2", **options)
+        with pytest.raises(TokenizerError, match=r"was called inside tf\.Graph"):
+            default_layer.tokenize(tf.constant(["a"]))
+        with pytest.raises(TokenizerError, match=r"was called inside tf\.Graph"):
+            default_layer.detokenize(tf.constant([64]))
+    layer = TFGPT2Tokenizer.from_pretrained("gpt2", **options)
+    assert layer(["a"])["input_ids"].to_list() == [[257]]
+
+
+def test_more_text_than_a_batch_may_hold(default_layer: TFGPT2Tokenizer) -> None:
+    many = tf.repeat(tf.constant(["a" * (1 << 20)]), 257)
+    with pytest.raises(InvalidArgument, match="268435456 bytes of text at most"):
+        default_layer.tokenize(many)
 
 
 def test_a_mask_whose_shape_only_the_graph_knows(default_layer: TFGPT2Tokenizer) -> None:
@@ -256,6 +296,8 @@ def _with(**entries: Any) -> dict[str, int]:
         ({"vocab": "{"}, VocabError, "not the JSON"),
         ({"vocab": '{"a": 1, "b": 2, "a": 3}'}, VocabError, "'a' twice"),
         ({"vocab": "[]"}, TypeError, "not list"),
+        ({"vocab": "[" * 100_000}, VocabError, "not the JSON"),
+        ({"vocab": '{"a": ' + "1" * 5000 + "}"}, VocabError, "not the JSON"),
         ({"vocab": None}, TypeError, "not NoneType"),
         ({"vocab": {"a": 0}}, VocabError, "no token for byte"),
         ({"vocab": _with(zz=5)}, VocabError, "share the id 5"),
@@ -300,6 +342,7 @@ def _with(**entries: Any) -> dict[str, int]:
         ({"pad_token_id": "a"}, TypeError, "pad_token_id"),
         ({"pad_token_id": True}, TypeError, "pad_token_id"),
         ({"pad_token_id": 5.5}, TypeError, "pad_token_id"),
+        ({"added_tokens": {True: "<x>"}}, TypeError, "key True"),
         ({"bos_token": 5, "add_bos": True}, TypeError, "bos_token is the text"),
         ({"eos_token": ["a"]}, TypeError, "eos_token is the text"),
         ({"add_bos": "no"}, TypeError, "add_bos is True or False"),
@@ -321,7 +364,11 @@ def test_the_constructor(change: dict[str, Any], kind: type[Exception], words: s
         TFGPT2Tokenizer(**{"vocab": VOCAB, "merges": MERGES, **change})
 
 
-@pytest.mark.parametrize("added", [{"x": "<x>"}, ["<x>"], "<x>", {None: "<x>"}], ids=str)
+@pytest.mark.parametrize(
+    "added",
+    [{"x": "<x>"}, ["<x>"], "<x>", {None: "<x>"}, {1.5: "<x>"}, {True: "<x>"}, {"-1": "<x>"}],
+    ids=str,
+)
 def test_a_configuration_with_wrong_added_tokens(added: Any) -> None:
     config = TFGPT2Tokenizer(VOCAB, MERGES).get_config()
     with pytest.raises(TypeError, match="added_tokens of a configuration"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -133,6 +134,9 @@ def test_signatures(meta_graph: Any) -> None:
 
 def test_a_strict_layer(strict: TFGPT2Tokenizer, tmp_path: Path) -> None:
     strict.export(tmp_path / "1")
+    with pytest.raises(TokenizerError, match=r"refuses warm_up_texts.*not valid UTF-8"):
+        strict.export(tmp_path / "2", warm_up_texts=[b"\xff"])
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
     tokenize = tf.saved_model.load(str(tmp_path / "1")).signatures["tokenize"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="not valid UTF-8"):
         tokenize(text=tf.constant([b"\xff"]))
@@ -142,7 +146,7 @@ def test_a_strict_layer(strict: TFGPT2Tokenizer, tmp_path: Path) -> None:
 def test_a_request_whose_answer_would_fill_the_memory(
     saved: Path, default_layer: TFGPT2Tokenizer, tmp_path: Path
 ) -> None:
-    default_layer.export(tmp_path / "1", most_places=6, warm_up_texts=["a"])
+    default_layer.export(tmp_path / "1", most_places=6)
     tokenize = tf.saved_model.load(str(tmp_path / "1")).signatures["tokenize"]
     assert tokenize(text=tf.constant(["a b c", "d"]))["input_ids"].shape == (2, 3)
     with pytest.raises(tf.errors.InvalidArgumentError, match="rows times max_length may be 6 at most"):
@@ -170,6 +174,15 @@ def test_a_request_whose_answer_would_fill_the_memory(
         ({"warm_up_texts": "abc"}, TypeError, "warm_up_texts"),
         ({"warm_up_texts": ["a", 5]}, TypeError, r"warm_up_texts\[1\]"),
         ({"warm_up_texts": 5}, TypeError, "warm_up_texts"),
+        ({"warm_up_texts": {"a": 1}}, TypeError, "warm_up_texts"),
+        ({"warm_up_texts": ["\ud800"]}, TokenizerError, r"warm_up_texts\[0\] holds half a surrogate"),
+        (
+            {"warm_up_texts": ["a b c"], "most_places": 2},
+            TokenizerError,
+            "refuses warm_up_texts.*most_places",
+        ),
+        ({"skip_special_tokens": "yes"}, TypeError, "skip_special_tokens"),
+        ({"overwrite": "no"}, TypeError, "overwrite"),
     ],
     ids=str,
 )
@@ -184,6 +197,34 @@ def test_a_file_is_not_replaced(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
     with pytest.raises(FileExistsError, match="is a file"):
         layer.export(tmp_path / "1", overwrite=True)
     assert (tmp_path / "1").read_text() == "mine"
+
+
+def test_an_export_keeps_what_it_cannot_replace(
+    layer: TFGPT2Tokenizer, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "mine").write_text("kept")
+    rename = Path.rename
+
+    def refusing(path: Path, to: Path) -> Path:
+        if path.name == "new":
+            raise PermissionError(13, "Permission denied")
+        return rename(path, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refusing)
+        with pytest.raises(PermissionError):
+            layer.export(tmp_path / "1", overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["1"]
+    assert (tmp_path / "1" / "mine").read_text() == "kept"
+
+    (tmp_path / "link").symlink_to(tmp_path / "1", target_is_directory=True)
+    with pytest.raises(FileExistsError, match="is a link"):
+        layer.export(tmp_path / "link", overwrite=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    layer.export(".")
+    assert (tmp_path / "here" / "saved_model.pb").exists()
 
 
 def test_options_of_an_export(tmp_path: Path) -> None:
@@ -270,7 +311,9 @@ def test_the_warm_up_file_is_what_serving_reads(saved: Path) -> None:
     ]
     kind = _prediction_log_class()
     loaded = tf.saved_model.load(str(saved))
-    asked = []
+    asked: list[str] = []
+    texts: list[bytes] = []
+    batches: list[int] = []
     for record in records:
         log = kind.FromString(record)
         assert log.SerializeToString(deterministic=True) == kind.FromString(
@@ -283,7 +326,15 @@ def test_the_warm_up_file_is_what_serving_reads(saved: Path) -> None:
             for name, value in request.inputs.items()
         }
         assert loaded.signatures[request.model_spec.signature_name](**inputs)
-    assert asked == ["tokenize", "detokenize"]
+        texts += inputs["text"].numpy().tolist() if "text" in inputs else []
+        batches.append(sum(map(len, texts)))
+    assert asked == ["tokenize", "detokenize"] * (len(asked) // 2)
+    # What takes a branch of its own, each in some request: see the branches of merging.py, pretokens.py, added.py.
+    assert any(b"<|endoftext|>" in text for text in texts)
+    assert any(text != text.decode(errors="replace").encode() for text in texts)
+    assert any("\u3000" in text.decode(errors="replace") for text in texts)
+    assert any(b"'" in text for text in texts)
+    assert max(b - a for a, b in itertools.pairwise([0, *batches])) > 4096
 
 
 def test_saved_model_cli_runs_it(saved: Path, monkeypatch: Any, capsys: Any) -> None:

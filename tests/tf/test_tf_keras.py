@@ -41,6 +41,64 @@ def test_before_a_jit_compiled_model(layer: TFGPT2Tokenizer) -> None:
     assert jitted(tokens).numpy().tolist() == tokens.numpy().sum(axis=1).tolist()
 
 
+@keras.saving.register_keras_serializable("gpt2tok_tests")
+class Subclassed(keras.Model):
+    """A model that holds the layer as an attribute, as people write them."""
+
+    def __init__(self, tokenizer: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.tokenizer = tokenizer or TFGPT2Tokenizer.from_pretrained("gpt2", max_length=4)
+        self.embedding = keras.layers.Embedding(50_257, 2)
+
+    def call(self, text: Any) -> Any:
+        return self.embedding(self.tokenizer(text)["input_ids"])
+
+    def get_config(self) -> dict[str, Any]:
+        return {"tokenizer": keras.saving.serialize_keras_object(self.tokenizer)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Subclassed:
+        return cls(keras.saving.deserialize_keras_object(config["tokenizer"]))
+
+
+def test_in_a_subclassed_model(tmp_path: Path) -> None:
+    model, asked = Subclassed(), tf.constant(["Hello world", "日本"])
+    want = model(asked).numpy()
+    model.save(tmp_path / "m.keras")
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    assert [v.shape for v in loaded.weights] == [(50_257, 2)]
+    assert np.array_equal(loaded(asked), want)
+    model.export(tmp_path / "1", input_signature=[tf.TensorSpec([None], tf.string)], verbose=False)
+    assert np.array_equal(tf.saved_model.load(str(tmp_path / "1")).serve(asked), want)
+    with pytest.raises(TypeError, match="not float32"):
+        model(tf.constant([1.0]))
+
+
+@keras.saving.register_keras_serializable("gpt2tok_tests")
+class Ids(keras.layers.Layer):
+    def call(self, rows: Any) -> Any:
+        return rows["input_ids"]
+
+
+def test_in_a_sequential_model_without_an_input(fast: GPT2TokenizerFast, tmp_path: Path) -> None:
+    model = keras.Sequential([TFGPT2Tokenizer.from_pretrained("gpt2", max_length=2), Ids()])
+    asked = tf.constant(["Hello world", "Hi"])
+    want = [fast("Hello world")["input_ids"], [*fast("Hi")["input_ids"], 50_256]]
+    assert model(asked).numpy().tolist() == want
+    assert model.predict(asked, verbose=0).tolist() == want
+    model.save(tmp_path / "m.keras")
+    assert keras.models.load_model(tmp_path / "m.keras")(asked).numpy().tolist() == want
+
+
+def test_types_and_shapes_that_keras_asks_for() -> None:
+    layer = TFGPT2Tokenizer.from_pretrained("gpt2", dtype="int64")
+    layer.dtype_policy = "mixed_float16"
+    assert layer.dtype == "int64"
+    assert layer(["a"])["input_ids"].dtype == tf.int64
+    assert layer.compute_output_shape((8,), 5) == {"input_ids": (8, 5), "attention_mask": (8, 5)}
+    assert layer.compute_output_shape((None, 2))["input_ids"] == (None, 2, None)
+
+
 def test_symbolic_shapes(layer: TFGPT2Tokenizer) -> None:
     ragged = layer(keras.Input((), dtype="string"))["input_ids"]
     assert ragged.ragged
@@ -91,7 +149,7 @@ def test_on_another_backend() -> None:
 import keras, tensorflow as tf
 from gpt2tok.tf import TFGPT2Tokenizer
 layer = TFGPT2Tokenizer.from_pretrained("gpt2")
-assert layer(["Hello world"])["input_ids"].to_list() == [[15496, 995]]
+assert layer(["Hello world"], training=False)["input_ids"].to_list() == [[15496, 995]]
 assert next(iter(tf.data.Dataset.from_tensors(["Hi"]).map(layer)))["input_ids"].to_list() == [[17250]]
 try:
     layer(keras.KerasTensor((None,), dtype="string"))

@@ -62,6 +62,17 @@ def test_scalars_matrices_and_ragged_texts(layer: TFGPT2Tokenizer) -> None:
     assert layer(ragged, max_length=2)["input_ids"].to_list() == [[[64, 50256], b], [], [[64, 50256]]]
 
 
+@pytest.mark.parametrize("kind", [tf.int32, tf.int64])
+def test_ragged_texts_of_either_type_of_splits(layer: TFGPT2Tokenizer, kind: tf.DType) -> None:
+    texts = tf.ragged.constant([["a", "b c"], []], row_splits_dtype=kind)
+    traced = tf.function(
+        layer.tokenize, input_signature=[tf.RaggedTensorSpec([None, None], tf.string, row_splits_dtype=kind)]
+    )
+    for run in (layer.tokenize, traced):
+        assert run(texts).to_list() == [[[64], [65, 269]], []]
+    assert layer(texts, max_length=1)["input_ids"].to_list() == [[[64], [65]], []]
+
+
 @pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0)])
 def test_empty_batches(layer: TFGPT2Tokenizer, shape: tuple[int, ...]) -> None:
     nothing = tf.zeros(shape, tf.string)
@@ -112,6 +123,20 @@ def test_the_text_comes_back(layer: TFGPT2Tokenizer, texts: list[bytes]) -> None
 
 def _named(rows: dict[str, Any]) -> dict[str, Any]:
     return {"ids": rows["input_ids"], "attention_mask": rows["attention_mask"]}
+
+
+def test_ragged_rows_and_their_masks() -> None:
+    layer = TFGPT2Tokenizer.from_pretrained("gpt2", pad_token_id=0)
+    texts = tf.ragged.constant([["a", "b c"], []])
+    for rows in (layer(texts), layer(texts, max_length=3)):
+        assert layer.detokenize(**_named(rows)).to_list() == [[b"a", b"b c"], []]
+    ids, mask = tf.ragged.constant([[64, 65], [66]]), tf.ragged.constant([[1, 0], [1]])
+    assert layer.detokenize(ids, mask).numpy().tolist() == [b"a", b"c"]
+    for wrong in (tf.ragged.constant([[1], [1, 0]]), tf.ragged.constant([[1, 0], [1], []])):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="rows of the same lengths"):
+            layer.detokenize(ids, wrong)
+    with pytest.raises(TokenizerError, match="2 ragged dimensions, the ids have 1"):
+        layer.detokenize(ids, tf.ragged.constant([[[1]]]))
 
 
 def test_masked_ids_may_be_anything(layer: TFGPT2Tokenizer) -> None:

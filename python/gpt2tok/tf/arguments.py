@@ -101,7 +101,9 @@ def checked_text(text: Any) -> Tensor:
         TokenizerError: they have too many dimensions, an unknown number of them, or are no Unicode.
     """
     given = text
-    if not isinstance(text, tf.RaggedTensor):
+    if isinstance(text, tf.RaggedTensor):
+        text = text.with_row_splits_dtype(tf.int64)
+    else:
         if isinstance(text, (bytearray, memoryview)):
             raise TypeError(no_strings(type(text).__name__))  # TensorFlow would take them for numbers
         try:
@@ -114,7 +116,12 @@ def checked_text(text: Any) -> Tensor:
         raise TypeError(no_strings(text.dtype.name))
     rank = text.shape.rank
     if rank is None:
-        raise TokenizerError("texts of unknown rank: give them a shape, with tf.ensure_shape(text, [None])")
+        known = (
+            "give the RaggedTensorSpec a shape"
+            if isinstance(text, tf.RaggedTensor)
+            else ("give them a shape, with tf.ensure_shape(text, [None])")
+        )
+        raise TokenizerError(f"texts of unknown rank: {known}")
     if rank > MAX_RANK:
         raise TokenizerError(too_deep(rank))
     return text
@@ -125,7 +132,7 @@ def _unusable(given: Any, error: Exception) -> Exception:
     for place, leaf in _leaves(given, ""):
         if not isinstance(leaf, (str, bytes)):
             return TypeError(no_strings(f"{type(leaf).__name__}{place and f' (at {place})'}"))
-        if isinstance(leaf, str) and any("\ud800" <= char <= "\udfff" for char in leaf):
+        if isinstance(leaf, str) and _half_a_pair(leaf):
             return TokenizerError(
                 f"a text{place and f' (at {place})'} holds half a surrogate pair, which is no Unicode: read it with"
                 " errors='replace', or encode it with errors='replace'"
@@ -133,6 +140,10 @@ def _unusable(given: Any, error: Exception) -> Exception:
     return TokenizerError(
         f"texts of these lists make no matrix ({error}): give a vector, or tf.ragged.constant of rows"
     )
+
+
+def _half_a_pair(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
@@ -164,6 +175,7 @@ def checked_length(length: Any, around: int) -> Any:
         TokenizerError: it is below 1, without room for the tokens around a row, or greater than any row.
     """
     if tf.is_tensor(length):
+        length = tf.convert_to_tensor(length)  # variables are tensors, too
         if not length.dtype.is_integer or length.shape.rank not in (0, None):
             raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}")
         known = tf.get_static_value(length)
@@ -171,7 +183,10 @@ def checked_length(length: Any, around: int) -> Any:
     if isinstance(length, bool) or not (tf.is_tensor(length) or hasattr(length, "__index__")):
         raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}")
     if not tf.is_tensor(length):
-        length = length.__index__()
+        try:
+            length = length.__index__()
+        except TypeError:  # an array of several
+            raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}") from None
         if not 1 <= length <= MAX_ID:
             raise TokenizerError(
                 f"max_length is {length}: give 1 or more (31 bits at most), or None for ragged rows"
@@ -215,12 +230,14 @@ def checked_warm_up(texts: Any) -> list[str | bytes]:
     Raises:
         TypeError: they are no list of texts.
     """
-    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+    if isinstance(texts, (str, bytes, Mapping)) or not hasattr(texts, "__iter__"):
         raise TypeError(f"warm_up_texts is a list of texts, not {texts!r}")
     texts = list(texts)
     for i, text in enumerate(texts):
         if not isinstance(text, (str, bytes)):
             raise TypeError(f"warm_up_texts[{i}] is a text (str or bytes), not {type(text).__name__}")
+        if isinstance(text, str) and _half_a_pair(text):
+            raise TokenizerError(f"warm_up_texts[{i}] holds half a surrogate pair, which is no Unicode")
     return texts
 
 
@@ -241,6 +258,10 @@ def checked_ids(ids: Any) -> Tensor:
             ids = tf.cast(ids, tf.int32)  # an empty list says nothing of its type
     if not ids.dtype.is_integer:
         raise TypeError(f"detokenize takes ids as integers, not {ids.dtype.name}: cast them to int32")
+    if ids.shape.rank is None:
+        raise TokenizerError(
+            "ids of unknown rank: give them a shape, with tf.ensure_shape(ids, [None, None])"
+        )
     return tf.cast(ids, tf.int32 if ids.dtype in _NARROW else tf.int64)
 
 
@@ -256,14 +277,30 @@ def _not_ids(given: Any, error: Exception) -> Exception:
 
 
 def checked_mask(mask: Any, ids: Tensor) -> Tensor:
-    """The attention mask that goes with ids, bool.
+    """The attention mask that goes with ids, bool, ragged if they are.
 
     Raises:
-        TypeError: it holds no numbers, or ids or mask are ragged.
+        TypeError: it holds no numbers, or one of ids and mask is ragged.
         TokenizerError: it makes no tensor, or has another shape, as far as shapes are known.
     """
+    if isinstance(ids, tf.RaggedTensor) and isinstance(mask, tf.RaggedTensor):
+        if ids.ragged_rank != mask.ragged_rank:
+            raise TokenizerError(
+                f"attention_mask has {mask.ragged_rank} ragged dimensions, the ids have {ids.ragged_rank}: give them"
+                " the same rows"
+            )
+        # Row splits that differ may be of equal number, but never equal.
+        same = [
+            tf.reduce_all(tf.equal(tf.cast(a, tf.int64), tf.cast(b, tf.int64)))
+            if a.shape.is_compatible_with(b.shape)
+            else tf.constant(False)
+            for a, b in zip(ids.nested_row_splits, mask.nested_row_splits, strict=True)
+        ]
+        message = "attention_mask must have rows of the same lengths as the ids"
+        with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.stack(same)), [message])]):
+            return ids.with_flat_values(checked_mask(tf.identity(mask.flat_values), ids.flat_values))
     if isinstance(ids, tf.RaggedTensor) or isinstance(mask, tf.RaggedTensor):
-        raise TypeError("ragged ids have no padding: leave attention_mask out, or make both dense")
+        raise TypeError("one of ids and attention_mask is ragged: give both so, or both dense")
     try:
         mask = tf.convert_to_tensor(mask)
     except (TypeError, ValueError) as error:

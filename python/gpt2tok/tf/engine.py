@@ -12,6 +12,7 @@ from typing import Any, final
 
 import tensorflow as tf
 
+from .._core import TokenizerError
 from ..hugging_face.added_tokens import AddedToken
 from .added import AddedFinder
 from .branches import traced
@@ -22,6 +23,9 @@ from .merging import Merger
 from .pretokens import find_pretokens
 
 Tensor = Any
+
+# Of a batch. Its bytes are held eight times and more on the way: this many take 4 GB.
+_MOST_BYTES = 1 << 28
 
 
 @final
@@ -39,6 +43,7 @@ class TokenizerEngine:
         prefix_space: bool,
         errors: str,
     ) -> None:
+        refuse_graphs_without_eager_mode("made")
         self._layout = layout
         tables = graph_tables(vocab, merges)
         self.special_ids = sorted(token_id for token_id, token in added.items() if token.special)
@@ -48,6 +53,7 @@ class TokenizerEngine:
 
     def rows(self, texts: Tensor) -> tuple[Tensor, Tensor]:
         """Texts, string [batch], to ids int32 [ids] and row splits int64 [batch + 1], nothing put around them."""
+        refuse_graphs_without_eager_mode("called")
         with tf.device("/CPU:0"):
             return self._flat(texts)
 
@@ -87,9 +93,11 @@ class TokenizerEngine:
 
     def detokenize(self, ids: Tensor, mask: Tensor | None, skip_special: bool) -> Tensor:
         """Ids of rank 0 and up, or ragged, to bytes: the last dimension is joined."""
+        refuse_graphs_without_eager_mode("called")
         with tf.device("/CPU:0"):
             if isinstance(ids, tf.RaggedTensor):
-                spelt = ids.with_flat_values(self._bytes(ids.flat_values, None, skip_special))
+                flat_mask = None if mask is None else mask.flat_values
+                spelt = ids.with_flat_values(self._bytes(ids.flat_values, flat_mask, skip_special))
                 return tf.strings.reduce_join(spelt, axis=-1)
             spelt = self._bytes(ids, mask, skip_special)
             return spelt if ids.shape.rank == 0 else tf.strings.reduce_join(spelt, axis=-1)
@@ -128,10 +136,31 @@ def _flat_ids(
     merger = Merger(tables, [token_id for token_id, _ in added] if finder.makes_marks else [])
 
     def flat_ids(texts: Tensor) -> tuple[Tensor, Tensor]:
-        marked, marks = finder(texts)
+        marked, marks = finder(_sane(texts))
         return merger.ids(find_pretokens(marked, marks, errors), tf.size(texts))
 
     return traced(flat_ids, tf.TensorSpec([None], tf.string))
+
+
+def _sane(texts: Tensor) -> Tensor:
+    size = tf.reduce_sum(tf.cast(tf.strings.length(texts), tf.int64))
+    told = f"a batch may hold {_MOST_BYTES} bytes of text at most: give fewer texts at once; it holds:"
+    with tf.control_dependencies([tf.debugging.Assert(size <= _MOST_BYTES, [told, size])]):
+        return tf.identity(texts)
+
+
+def refuse_graphs_without_eager_mode(done: str) -> None:
+    """What is kept between calls is eager: a graph of TensorFlow 1 would leave its own tensors there.
+
+    Raises:
+        TokenizerError: this runs in one.
+    """
+    with tf.init_scope():
+        if not tf.executing_eagerly():
+            raise TokenizerError(
+                f"the layer was {done} inside tf.Graph().as_default() or with eager execution off, as in TensorFlow 1:"
+                " use it outside, or in a tf.function, or load an exported SavedModel there"
+            )
 
 
 @lru_cache(maxsize=32)
@@ -157,6 +186,7 @@ def _spelling(tables: GraphTables, added: tuple[tuple[int, AddedToken], ...]) ->
     )
 
 
+@final
 class _Shape:
     """How results get the dimensions of the texts back."""
 

@@ -6,6 +6,7 @@ models: a model with the layer in it is exported by Keras (`model.export`).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -13,24 +14,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+import numpy as np
 import tensorflow as tf
 
-from .arguments import checked_default_length, checked_mask, checked_places, checked_warm_up
+from .._core import TokenizerError
+from .arguments import (
+    checked_default_length,
+    checked_mask,
+    checked_places,
+    checked_switch,
+    checked_warm_up,
+)
 from .branches import traced
 from .serving_warmup import prediction_log
 
 if TYPE_CHECKING:
     from .layer import TFGPT2Tokenizer
 
-# One request that takes every branch of the graph: pretokens not in the table, characters beyond ASCII, wide white
-# space, a contraction, a run, nothing at all.
-_WARM_UP = (
-    b"A warm-up sentence: it's unbelievably wonderful.",
-    "Ünïcödé, \u3000日本語, \u00a0Привет 123".encode(),
-    b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-    b"",
+# Requests that between them take every branch of the graph, which are run, and slow, when first taken. What is not
+# there by default is added below: bytes that are no UTF-8, an added token.
+_WARM_UP: tuple[tuple[bytes, ...], ...] = (
+    (b"the cat", b""),  # pretokens of the table only
+    (b"A warm-up sentence: it's unbelievably wonderful.",),  # a contraction, merges
+    ("Ünïcödé, 日本語, Привет 123".encode(),),  # characters beyond ASCII
+    ("wide\u3000white\u00a0 space".encode(),),
+    (b"a" * 300,),  # a run, which takes more rounds of merges
+    (b"ab" * 40 + b"aab" * 80 + b"xqzj" * 30,),  # and more
+    tuple(b"q%dx zv%dk" % (i, 7 * i) for i in range(600)),  # many merges
 )
-_BROKEN = b"\xff\xfe broken \xc3"  # if it may be: bytes that are no UTF-8
+_BROKEN = b"\xff\xfe broken \xc3"
 MOST_PLACES = 1 << 25
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
@@ -56,18 +68,19 @@ def export_tokenizer(
         directory: made by this call. Servers expect a number as its last part: `models/gpt2tok/1`.
         max_length: the length of every row. None: the layer's own, else as long as the longest row of each batch.
         skip_special_tokens: leave special tokens out of detokenized text.
-        warm_up_texts: the requests that a server runs before it takes traffic. None: some that take every branch of
-            the graph; an empty list: no warm-up file.
+        warm_up_texts: what a server is asked before it takes traffic. None: requests that take every branch of the
+            graph (those of them that `most_places` allows); an empty list: no warm-up file.
         most_places: rows times columns that an answer of `tokenize` may have, padding included. One long text among
             many short ones makes a matrix far larger than the request; a request for more is refused, with
             InvalidArgument, and the server lives on. Each place takes some 40 bytes while it is made.
         overwrite: replace a directory that is there.
 
     Raises:
-        TypeError: `max_length` or `most_places` is no int, or a warm-up text no text.
-        TokenizerError: `max_length` or `most_places` is too small or too large.
+        TypeError: `max_length` or `most_places` is no int, a warm-up text no text, a switch no bool.
+        TokenizerError: `max_length` or `most_places` is too small or too large, or `warm_up_texts` are refused by what
+            is exported.
         FileExistsError: something is there, and `overwrite` is False; or it is no directory.
-        OSError: the directory cannot be written. Nothing is left behind.
+        OSError: the directory cannot be written. Nothing is left behind, and what was there is there.
 
     Example:
         >>> import tempfile
@@ -79,19 +92,19 @@ def export_tokenizer(
     """
     max_length = layer.max_length if max_length is None else checked_default_length(max_length, layer._around)
     checked_places(most_places)
-    if warm_up_texts is None:
-        warm_up_texts = (*_WARM_UP, *([_BROKEN] if layer._options["errors"] == "replace" else []))
-    else:
-        warm_up_texts = checked_warm_up(warm_up_texts)
-    target = Path(directory)
+    skip_special_tokens = checked_switch("skip_special_tokens", skip_special_tokens)
+    overwrite = checked_switch("overwrite", overwrite)
+    given = None if warm_up_texts is None else checked_warm_up(warm_up_texts)
+    target = Path(directory).absolute()
     if (target.exists() or target.is_symlink()) and not _is_empty_directory(target):
         if not overwrite:
             raise FileExistsError(
                 f"{target} is there already: choose another directory, or say overwrite=True"
             )
-        if not target.is_dir():
+        if target.is_symlink() or not target.is_dir():
+            kind = "link" if target.is_symlink() else "file"
             raise FileExistsError(
-                f"{target} is a file, and a SavedModel is a directory: choose another place, or remove it"
+                f"{target} is a {kind}, and a SavedModel is a directory: choose another place, or remove it"
             )
     target.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
@@ -100,12 +113,13 @@ def export_tokenizer(
         written = scratch / "new"
         module, signatures = _served(layer, max_length, skip_special_tokens, most_places)
         tf.saved_model.save(module, str(written), signatures=signatures)
-        if warm_up_texts:
-            texts = [text.encode() if isinstance(text, str) else text for text in warm_up_texts]
-            _write_warm_up(written / WARM_UP_FILE, texts, signatures)
-        if target.is_dir() and not target.is_symlink():
-            target.rename(scratch / "old")
-        written.rename(target)
+        records = _default_warm_up(layer, signatures) if given is None else _warm_up_of(given, signatures)
+        if records:
+            (written / WARM_UP_FILE).parent.mkdir()
+            with tf.io.TFRecordWriter(str(written / WARM_UP_FILE)) as file:
+                for record in records:
+                    file.write(record)
+        _put(written, target, scratch / "old")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -158,13 +172,53 @@ def _served(
     return module, signatures
 
 
-def _write_warm_up(path: Path, texts: list[bytes], signatures: dict[str, Any]) -> None:
-    batch = tf.constant(texts, tf.string)
+def _put(written: Path, target: Path, old: Path) -> None:
+    """Renames the new directory to its place; what was there goes to `old`, and comes back if that fails."""
+    if not target.is_dir():
+        written.rename(target)
+        return
+    target.rename(old)
+    try:
+        written.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+
+
+def _default_warm_up(layer: TFGPT2Tokenizer, signatures: dict[str, Any]) -> list[bytes]:
+    requests = [list(texts) for texts in _WARM_UP]
+    if layer._options["errors"] == "replace":
+        requests.append([_BROKEN])
+    if added := next(iter(layer._given.added.values()), None):
+        requests.append([f"{added.content} and {added.content}".encode()])
+    records = []
+    for texts in requests:
+        # A model that refuses one of these, which may be larger than it allows, needs no warm-up by it.
+        with contextlib.suppress(tf.errors.InvalidArgumentError):
+            records += _asked(texts, signatures)
+    return records
+
+
+def _warm_up_of(texts: list[str | bytes], signatures: dict[str, Any]) -> list[bytes]:
+    if not texts:
+        return []
+    try:
+        return _asked([text.encode() if isinstance(text, str) else text for text in texts], signatures)
+    except tf.errors.InvalidArgumentError as error:
+        reason = str(error.message).partition("assertion failed:")[2].split("\n")[0].strip() or error.message
+        raise TokenizerError(
+            f"the exported model refuses warm_up_texts ({reason}): give others, or none, or another most_places"
+        ) from None
+
+
+def _asked(texts: list[bytes], signatures: dict[str, Any]) -> list[bytes]:
+    """The texts as a request to `tokenize`, and its answer as one to `detokenize`."""
+    batch = tf.constant(np.array(texts, object), tf.string)
     rows = signatures["tokenize"](batch)
-    path.parent.mkdir()
-    with tf.io.TFRecordWriter(str(path)) as file:
-        file.write(prediction_log("gpt2tok", "tokenize", {"text": _tensor(batch)}))
-        file.write(prediction_log("gpt2tok", "detokenize", {name: _tensor(rows[name]) for name in rows}))
+    return [
+        prediction_log("gpt2tok", "tokenize", {"text": _tensor(batch)}),
+        prediction_log("gpt2tok", "detokenize", {name: _tensor(rows[name]) for name in rows}),
+    ]
 
 
 def _tensor(value: Any) -> bytes:

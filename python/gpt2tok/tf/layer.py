@@ -13,6 +13,7 @@ from typing import Any, final
 
 import keras
 import tensorflow as tf
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 from .._core import TokenizerError
 from .arguments import (
@@ -112,7 +113,8 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             )
         )
         bos_token, eos_token = checked_token("bos_token", bos_token), checked_token("eos_token", eos_token)
-        super().__init__(dtype=checked_dtype(dtype), trainable=False, **kwargs)
+        self._ids_dtype = checked_dtype(dtype)
+        super().__init__(dtype=self._ids_dtype, trainable=False, **kwargs)
         # Strings never run under XLA: a jit-compiled model must begin after this layer.
         self.supports_jit = False
         # Strings and lists come as they are; Keras would try to make floats of them.
@@ -183,7 +185,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
                     f" {type(tokenizer).__name__} (which has no {name!r})"
                 )
         taken = {
-            "added_tokens": tokenizer.added_tokens_decoder,
+            "added_tokens": dict(tokenizer._added.effective()),
             "bos_token": tokenizer.bos_token,
             "eos_token": tokenizer.eos_token,
             "add_bos": bool(getattr(tokenizer, "add_bos_token", False)),
@@ -202,6 +204,14 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         cls, name_or_directory: str | os.PathLike[str] = "gpt2", **options: Any
     ) -> TFGPT2Tokenizer:
         """The layer for `"gpt2"` (embedded), a directory or a hub id, as `GPT2TokenizerFast.from_pretrained` has it.
+
+        Args:
+            name_or_directory: a name, the path of a directory with the files of a tokenizer, or a hub id (extra `hub`).
+            options: arguments of the constructor that shall differ.
+
+        Raises:
+            OSError: no such directory, or it lacks a file.
+            VocabError, SpecialTokenError, TokenizerError: the files or options are wrong.
 
         Example:
             >>> TFGPT2Tokenizer.from_pretrained("gpt2", padding_side="left")(["Hi"], max_length=2)["attention_mask"]
@@ -236,6 +246,9 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             [1, 1, 0, 0]
         """
         length = self._length(max_length)
+        if in_symbolic_scope() and getattr(text, "dtype", None) == tf.as_dtype(keras.config.floatx()):
+            # Keras builds a subclassed model that it loads with a guess at its input: floats of the right shape.
+            text = tf.fill(tf.shape(text), "")
         return self._engine.tokenize(checked_text(text), length, tf.as_dtype(self.dtype))
 
     def _length(self, max_length: Any) -> Any:
@@ -245,6 +258,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         if keras.backend.backend() == "tensorflow":
             return super().__call__(*args, **kwargs)
         # Keras with another backend has no symbols for strings, but outside of models TensorFlow runs as ever.
+        kwargs.pop("training", None)
         if any(isinstance(x, keras.KerasTensor) for x in tf.nest.flatten((args, kwargs))):
             raise TokenizerError(
                 f"Keras runs on {keras.backend.backend()!r}, whose models take no strings: set KERAS_BACKEND=tensorflow"
@@ -253,7 +267,17 @@ class TFGPT2Tokenizer(keras.layers.Layer):
         return self.call(*args, **kwargs)
 
     def compute_output_spec(self, text: Any, max_length: Any = None) -> dict[str, keras.KerasTensor]:
-        """The shapes that `call` returns, for functional models."""
+        """The shapes that `call` returns, for functional models.
+
+        Raises:
+            TypeError: the texts are no strings.
+            TokenizerError: they have too many dimensions, or `max_length` is too small.
+
+        Example:
+            >>> layer = TFGPT2Tokenizer.from_pretrained("gpt2")
+            >>> layer(keras.Input((), dtype="string"), max_length=5)["input_ids"].shape
+            (None, 5)
+        """
         if keras.backend.standardize_dtype(text.dtype) != "string":
             raise TypeError(no_strings(text.dtype))
         if len(text.shape) > MAX_RANK:
@@ -268,8 +292,44 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             for name in ("input_ids", "attention_mask")
         }
 
+    def compute_output_shape(
+        self, text_shape: Any, max_length: Any = None
+    ) -> dict[str, tuple[int | None, ...]]:
+        """The shapes of `input_ids` and `attention_mask` for texts of a shape.
+
+        Example:
+            >>> TFGPT2Tokenizer.from_pretrained("gpt2").compute_output_shape((8,), max_length=5)["input_ids"]
+            (8, 5)
+        """
+        outputs = self.compute_output_spec(keras.KerasTensor(text_shape, dtype="string"), max_length)
+        return {name: tuple(output.shape) for name, output in outputs.items()}
+
+    @property
+    def dtype(self) -> str:
+        """The type of ids and mask, which no dtype policy changes."""
+        return self._ids_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The type of what goes in: `keras.Sequential` makes its input of it."""
+        return "string"
+
+    @property
+    def variable_dtype(self) -> str:
+        """As `compute_dtype`: where they differ, Keras casts."""
+        return "string"
+
     def tokenize(self, text: Any) -> Tensor:
         """The ids alone, ragged: `call(text)["input_ids"]` without `max_length`, whatever the layer's own is.
+
+        Args:
+            text: string, of shape [], [batch] or [batch, n], or ragged [batch, None].
+
+        Returns:
+            Like `text` with one more dimension, ragged; for a single text, a vector.
+
+        Raises:
+            TypeError, TokenizerError, tf.errors.InvalidArgumentError: as `call` has it.
 
         Example:
             >>> TFGPT2Tokenizer.from_pretrained("gpt2").tokenize(["a", "b c"])
@@ -284,7 +344,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
 
         Args:
             ids: integers, of any shape, or ragged: the last dimension is joined.
-            attention_mask: like `ids`; where it is 0, ids are left out. Not for ragged ids.
+            attention_mask: like `ids`, ragged if they are; where it is 0, ids are left out.
             skip_special_tokens: leave special tokens out.
 
         Returns:
@@ -302,6 +362,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             >>> layer.detokenize([[17250, 50256, 50256]], [[1, 0, 0]]).numpy().tolist()
             [b'Hi']
         """
+        skip_special_tokens = checked_switch("skip_special_tokens", skip_special_tokens)
         ids = checked_ids(ids)
         if attention_mask is not None:
             attention_mask = checked_mask(attention_mask, ids)

@@ -55,7 +55,12 @@ def _vocab_of(vocab: Mapping[str, int] | str) -> dict[str, int]:
     if isinstance(vocab, str):
         try:
             vocab = json.loads(vocab, object_pairs_hook=_without_doubles)
-        except json.JSONDecodeError as error:
+        except VocabError:
+            raise
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # no JSON, a number of thousands of digits, brackets without end
             raise VocabError(
                 f"the vocabulary is a string, but not the JSON of a vocab.json: {error}"
             ) from None
@@ -86,7 +91,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _merges_of(merges: Sequence[tuple[str, str]] | str) -> list[tuple[str, str]]:
     if isinstance(merges, str):
-        lines = (line.removesuffix("\r") for line in merges.split("\n"))
+        lines = (line.removesuffix("\r") for line in merges.removeprefix("\ufeff").split("\n"))
         return checked_merges([line for line in lines if line and not line.startswith(VERSION)], "merges")
     if isinstance(merges, (bytes, Mapping)) or not hasattr(merges, "__iter__"):
         raise TypeError(f"merges is a list of pairs or the text of a merges.txt, not {type(merges).__name__}")
@@ -101,8 +106,9 @@ def _added_of(added: Added, vocab: Mapping[str, int]) -> dict[int, AddedToken]:
             f"{len(added)} added tokens are too many: the graph knows {MAX_ADDED} at most"
         )
     for token_id in added:
-        if not isinstance(token_id, int) or isinstance(token_id, bool):
+        if isinstance(token_id, bool) or not hasattr(token_id, "__index__"):
             raise TypeError(f"added_tokens maps ids to tokens, but has the key {token_id!r}: ids are int")
+    added = {token_id.__index__(): token for token_id, token in added.items()}
     holders = {token_id: token for token, token_id in vocab.items()}
     tokens: dict[int, AddedToken] = {}
     seen: dict[str, int] = {}
@@ -139,13 +145,16 @@ def checked_added_ids(added: Any) -> dict[int, Any]:
         raise TypeError(
             f"added_tokens of a configuration maps ids to tokens, and is no {type(added).__name__}"
         )
-    try:
-        return {int(token_id): token for token_id, token in (added or {}).items()}
-    except (TypeError, ValueError):
-        raise TypeError(
-            "added_tokens of a configuration maps ids to tokens, and ids are numbers; but its keys begin with"
-            f" {list(added or ())[:3]!r}"
-        ) from None
+    ids: dict[int, Any] = {}
+    for key, token in (added or {}).items():
+        if not (isinstance(key, str) and key.isdecimal()) and (
+            isinstance(key, bool) or not isinstance(key, int)
+        ):
+            raise TypeError(
+                f"added_tokens of a configuration maps ids to tokens, and {key!r} is no id: ids are numbers"
+            )
+        ids[int(key)] = token
+    return ids
 
 
 def added_config(added: Mapping[int, AddedToken]) -> dict[str, dict[str, Any]]:
