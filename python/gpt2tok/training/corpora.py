@@ -14,7 +14,7 @@ from typing import Any
 from gpt2tok._core import TokenizerError, Trainer
 from gpt2tok.training.progress import Progress
 
-READ_SIZE = 1 << 19
+READ_SIZE = 1 << 18
 
 
 def feed_texts(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from gpt2tok.formats import byte_alphabet
 from gpt2tok.hugging_face.slow_bpe import pretoken_pattern
@@ -42,15 +43,12 @@ def learn_merges(
     one with the smaller ids goes first: special tokens have the first ids, then the bytes in the order of their
     characters, then the products as they are made.
 
-    Two habits of tokenizers show where one token can be made in two ways (`ab`+`c` and `a`+`bc`), and are kept: a
-    merged pair keeps its count, so that it comes back with more than it has, and it then stands under its last rank.
-
     Args:
         pretokens: spelled in the byte alphabet, with their counts.
         vocab_size: ids in all.
         special_tokens: these count, and a text that is a special token already gets no second id.
         min_frequency: a pair seen less often is not merged.
-        max_token_length: a pair with a learned token in it must be shorter than this to be merged.
+        max_token_length: tokens of three bytes and more stay shorter than this.
 
     Example:
         >>> learn_merges({"low": 2, "lower": 1, "newest": 2}, 259)
@@ -60,41 +58,24 @@ def learn_merges(
     for token in [*special_tokens, *sorted(byte_alphabet().values())]:
         ids.setdefault(token, len(ids))
     spelled = [(list(pretoken), count) for pretoken, count in pretokens.items()]
-    counts: Counter[Pair] = Counter()
-    for tokens, count in spelled:
-        for pair in zip(tokens, tokens[1:], strict=False):
-            counts[pair] += count
-    waiting = set(counts)
     merges: list[Pair] = []
-    while len(ids) < vocab_size and waiting:
-        best = min(waiting, key=lambda pair: (-counts[pair], ids[pair[0]], ids[pair[1]]))
-        if counts[best] < max(min_frequency, 1):
+    while len(ids) < vocab_size:
+        counts: Counter[Pair] = Counter()
+        for tokens, count in spelled:
+            for pair in pairwise(tokens):
+                length = len(pair[0]) + len(pair[1])
+                if length == 2 or max_token_length is None or length < max_token_length:
+                    counts[pair] += count
+        best = min(counts, key=lambda p: (-counts[p], ids[p[0]], ids[p[1]]), default=None)
+        if best is None or counts[best] < min_frequency:
             break
-        waiting.remove(best)
+        merges.append(best)
         product = "".join(best)
         ids.setdefault(product, len(ids))
-        merges.append(best)
-        changes: Counter[Pair] = Counter()
-        gained: set[Pair] = set()
-
-        def gain(pair: Pair, count: int, changes: Counter[Pair] = changes, gained: set[Pair] = gained) -> None:
-            if max_token_length is None or len(pair[0]) + len(pair[1]) < max_token_length:
-                changes[pair] += count
-                gained.add(pair)
-
-        for tokens, count in spelled:
+        for tokens, _ in spelled:
             at = 0
             while at + 1 < len(tokens):
                 if (tokens[at], tokens[at + 1]) == best:
                     tokens[at : at + 2] = [product]
-                    if at > 0:
-                        changes[tokens[at - 1], best[0]] -= count
-                        gain((tokens[at - 1], product), count)
-                    if at + 1 < len(tokens):
-                        changes[best[1], tokens[at + 1]] -= count
-                        gain((product, tokens[at + 1]), count)
                 at += 1
-        counts.update(changes)
-        waiting |= {pair for pair in gained if counts[pair] > 0}
-    last = {pair: rank for rank, pair in enumerate(merges)}
-    return [pair for rank, pair in enumerate(merges) if last[pair] == rank]
+    return merges

@@ -156,7 +156,12 @@ def run(
     if field == "":
         raise TokenizerError("field is empty; name the field that holds the text, as 'text'")
     trainer = new_trainer(
-        vocab_size, special_tokens, min_frequency, max_token_length, max_pretokens, num_threads
+        vocab_size,
+        special_tokens,
+        min_frequency=min_frequency,
+        max_token_length=max_token_length,
+        max_pretokens=max_pretokens,
+        num_threads=num_threads,
     )
     items = _items(texts_or_files)
     with Progress(_known_size(texts_or_files), show_progress) as line:
@@ -167,7 +172,7 @@ def run(
                     f"item {trainer.items} of the corpus is of type {type(path).__name__}; give str, UTF-8 bytes, a"
                     " list of these, or a path object for a file"
                 )
-            _feed_file(trainer, path, whole_files, field, errors, line)
+            _feed_file(trainer, path, line, whole=whole_files, field=field, errors=errors)
         line.read(trainer.bytes)
         return learn(trainer, name, line)
 
@@ -175,6 +180,7 @@ def run(
 def new_trainer(
     vocab_size: int,
     special_tokens: Iterable[str],
+    *,
     min_frequency: int,
     max_token_length: int | None,
     max_pretokens: int | None,
@@ -247,7 +253,7 @@ def _known_size(corpus: Corpus) -> int:
 
 
 def _feed_file(
-    trainer: Trainer, path: AnyPath, whole: bool, field: str | None, errors: str, line: Progress
+    trainer: Trainer, path: AnyPath, line: Progress, *, whole: bool, field: str | None, errors: str
 ) -> None:
     name = os.fsdecode(path)
     try:

@@ -183,7 +183,8 @@ fn a_bound_drops_the_rarest_and_says_so() {
     assert_eq!(all.dropped, Default::default());
     let some = learned(&text, &Options { max_pretokens: Some(40), ..Options::new(400) }, Cut::Nowhere, None);
     assert!(some.dropped.pretokens > 60 && some.dropped.occurrences > some.dropped.pretokens);
-    let tokens = |trained: &Trained| trained.definition.tokens.iter().map(|(token, _)| token.clone()).collect::<Vec<_>>();
+    let tokens =
+        |trained: &Trained| trained.definition.tokens.iter().map(|(token, _)| token.clone()).collect::<Vec<_>>();
     assert!(tokens(&some).contains(&b"99".to_vec()) && !tokens(&some).contains(&b"05".to_vec()));
 }
 
@@ -201,7 +202,10 @@ fn bad_options_and_corpora_are_named() {
     assert_eq!(wrong(special(&["<a>", ""])), TrainError::EmptySpecial { index: 1 });
     assert!(matches!(wrong(special(&["<a>", "<b>", "<a>"])), TrainError::RepeatedSpecial { first: 0, index: 2, .. }));
     for spelled in ["Ġthe", "é", "Ã©", "âĢ"] {
-        assert!(matches!(wrong(special(&[spelled])), TrainError::SpecialSpelledLikeToken { index: 0, .. }), "{spelled}");
+        assert!(
+            matches!(wrong(special(&[spelled])), TrainError::SpecialSpelledLikeToken { index: 0, .. }),
+            "{spelled}"
+        );
     }
     for plain in ["<début>", "日", "the", "<|é|>", " the"] {
         assert!(Trainer::new(special(&[plain])).is_ok(), "{plain}");
@@ -223,11 +227,18 @@ fn a_token_that_no_encoding_takes_is_refused_while_learning() {
 #[test]
 fn work_ends_when_it_is_told_to() {
     let text = corpus(20_000);
-    let asked = AtomicUsize::new(0);
-    let keep_going = || asked.fetch_add(1, Ordering::Relaxed) < 70; // once for each shard, twice
-    let watch = Watch { keep_going: &keep_going, merges: &|_, _| () };
-    let stopped = fed(&Options::new(1000), &[text]).learn(None, watch);
-    assert_eq!(stopped.err(), Some(TrainError::Interrupted));
+    let learn = |most: usize| {
+        let asked = AtomicUsize::new(0);
+        let keep_going = || asked.fetch_add(1, Ordering::Relaxed) < most;
+        let watch = Watch { keep_going: &keep_going, merges: &|_, _| () };
+        let done = fed(&Options::new(1000), std::slice::from_ref(&text)).learn(None, watch);
+        (done.map(|trained| trained.learned), asked.into_inner())
+    };
+    let (learned, all) = learn(usize::MAX);
+    assert_eq!(learned, Ok(744));
+    for most in [0, 1, all / 2, all - 1] {
+        assert_eq!(learn(most), (Err(TrainError::Interrupted), most + 1));
+    }
 }
 
 #[test]

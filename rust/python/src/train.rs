@@ -41,9 +41,9 @@ fn cut(lines: bool) -> Cut {
 
 impl PyTrainer {
     fn trainer(&mut self) -> PyResult<&mut train::Trainer> {
-        self.trainer.as_mut().ok_or_else(|| {
-            PyRuntimeError::new_err("this Trainer has learned, or was interrupted; make a new one")
-        })
+        self.trainer
+            .as_mut()
+            .ok_or_else(|| PyRuntimeError::new_err("this Trainer has learned, or was interrupted; make a new one"))
     }
 
     fn push(&mut self, py: Python<'_>, text: &str, cut: Cut) -> PyResult<()> {

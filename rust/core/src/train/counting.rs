@@ -10,10 +10,10 @@ use crate::bpe::Interrupted;
 use crate::pretokenize::{cut_after, end_of_pretoken};
 
 /// A batch is counted when it holds so many bytes: enough for many threads, and nothing beside the table.
-pub const BATCH: usize = 1 << 20;
+pub const BATCH: usize = 1 << 19;
 
 /// A thread takes about this many bytes of a batch at a time.
-const PORTION: usize = 1 << 15;
+const PORTION: usize = 1 << 16;
 
 /// Places in a batch are `u32`.
 const LONGEST_TEXT: usize = u32::MAX as usize - BATCH;

@@ -6,11 +6,13 @@
 //!   to it. So a pair that comes up below a *threshold* that merging does not reach anyway is forgotten at once: most
 //!   pairs are. When merging gets there after all, the threshold is lowered and the whole corpus counted again
 //!   ([`Learning::recount`]), which is rare and runs through memory in order.
-//! * The one exception is a token that comes back: its bytes were made before, of two other parts. The pairs with it may
-//!   gain, so those that were forgotten are looked up in the whole corpus ([`Learning::merge_known`]). Real text hardly ever
-//!   does this.
+//!
+//! A token never comes back by another way, so a product is always new to the corpus: where its bytes stand between two
+//! edges of tokens, no merge so far has crossed those edges, so between them all went as it goes in those bytes alone,
+//! and that ended in this token. (Only a special token may have its text already; then no place in the corpus has its
+//! id.) Hence no pair ever gains from a later merge, and every list of places is in order.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::corpus::{Corpus, Slot};
 use super::pairs::{Pair, Pairs, Place};
@@ -45,8 +47,7 @@ pub(super) fn learn<S: Slot>(
     let (left, right) = (Side::new(options.vocab_size + 1), Side::new(options.vocab_size + 1));
     let threshold = u64::MAX;
     let pairs = Pairs::default();
-    let mut learning =
-        Learning { corpus, tokens, options, watch, lengths, pairs, threshold, left, right, unasked: 0 };
+    let mut learning = Learning { corpus, tokens, options, watch, lengths, pairs, threshold, left, right, unasked: 0 };
     learning.run()
 }
 
@@ -69,17 +70,13 @@ impl<S: Slot> Learning<'_, S> {
                 self.recount()?;
                 continue;
             };
-            let (product, is_new) = self.tokens.join(pair.left(), pair.right())?;
-            if is_new {
+            let product = self.tokens.join(pair.left(), pair.right())?;
+            if self.lengths.len() < self.tokens.len() {
                 self.lengths.push(self.tokens.bytes(product).len() as u32);
             }
             merges.push(Merge { left: pair.left(), right: pair.right(), product });
             self.merge_places(pair, place, product)?;
-            if is_new {
-                self.merge_new(pair, product);
-            } else {
-                self.merge_known(pair, product)?;
-            }
+            self.change_counts(pair, product);
             self.left.clear();
             self.right.clear();
             (self.watch.merges)(merges.len(), wanted);
@@ -100,11 +97,7 @@ impl<S: Slot> Learning<'_, S> {
 
     /// Writes the product where the pair stands, and sums up what stands beside it.
     fn merge_places(&mut self, pair: Pair, place: Place, product: u32) -> Result<(), TrainError> {
-        let mut places = std::mem::take(&mut self.pairs.get(place).places);
-        if pair.left() == pair.right() && !places.is_sorted() {
-            // Of three in a row the first two merge. Elsewhere the order changes nothing.
-            places.sort_unstable();
-        }
+        let places = std::mem::take(&mut self.pairs.get(place).places);
         // A rare merge is some work too.
         self.worked(64)?;
         for some in places.chunks(ASK_EVERY) {
@@ -141,129 +134,36 @@ impl<S: Slot> Learning<'_, S> {
         }
     }
 
-    /// Whether two tokens may become one.
-    fn fits(&self, left: u32, right: u32) -> bool {
-        let length = self.lengths[left as usize] as usize + self.lengths[right as usize] as usize;
-        self.options.max_token_length.is_none_or(|limit| length < limit)
-    }
-
-    /// Takes what the pairs around the merged one have lost.
-    fn lose(&mut self, pair: Pair, count: u64) {
-        if let Some(place) = self.pairs.find(pair) {
-            self.pairs.get(place).count -= count as i64;
-        }
-    }
-
-    /// Counts and places after a merge that made a new token: every pair with it is new.
-    fn merge_new(&mut self, pair: Pair, product: u32) {
-        let (mut left, mut right) = self.take_sides();
-        for &id in left.met.iter().filter(|&&id| id != product) {
-            self.lose(Pair::new(id, pair.left()), left.sum(id).count);
-        }
-        for &id in right.met.iter().filter(|&&id| id != product) {
-            self.lose(Pair::new(pair.right(), id), right.sum(id).count);
-        }
-        // Where the pair stood twice in a row, the first product had the second pair's token beside it for a moment.
-        let (before, after) = (left.sum(product), right.sum(product));
+    /// Takes from the pairs around the merged one what they have lost, and adds the pairs with the product.
+    fn change_counts(&mut self, pair: Pair, product: u32) {
+        let Learning { pairs, left, right, lengths, options, threshold, .. } = self;
+        let fits = |id: u32| {
+            let length = lengths[id as usize] as usize + lengths[product as usize] as usize;
+            options.max_token_length.is_none_or(|limit| length < limit)
+        };
+        // Where the pair stood twice in a row, the second one's first token was beside the product for a moment.
+        let in_a_row = left.sum(product).count;
         for place in 0..left.met.len() {
             let id = left.met[place];
             let sum = left.sum(id);
-            let count = match id {
-                id if id == product => sum.count + after.count,
-                id if id == pair.right() => sum.count.saturating_sub(after.count),
-                _ => sum.count,
-            };
-            if count >= self.threshold && self.fits(id, product) {
-                let capacity = if id == product { sum.places + after.places } else { sum.places };
-                let places = Vec::with_capacity(capacity as usize);
-                let place = self.pairs.insert(Pair::new(id, product), count as i64, places);
-                left.set_target(id, place);
-                if id == product && after.places > 0 {
-                    right.set_target(id, place);
-                }
+            if id != product {
+                pairs.lose(Pair::new(id, pair.left()), sum.count);
+            }
+            if sum.count >= *threshold && fits(id) {
+                left.set_target(id, pairs.insert(Pair::new(id, product), sum.count, sum.places));
             }
         }
         for place in 0..right.met.len() {
             let id = right.met[place];
             let sum = right.sum(id);
-            let count = match id {
-                // Seen from the other side as well, unless it was never seen from there.
-                id if id == product && before.places > 0 => continue,
-                id if id == pair.left() => sum.count.saturating_sub(before.count),
-                _ => sum.count,
-            };
-            if count >= self.threshold && self.fits(product, id) {
-                let places = Vec::with_capacity(sum.places as usize);
-                let place = self.pairs.insert(Pair::new(product, id), count as i64, places);
-                right.set_target(id, place);
+            pairs.lose(Pair::new(pair.right(), id), sum.count);
+            let count = if id == pair.left() { sum.count - in_a_row } else { sum.count };
+            if count >= *threshold && fits(id) {
+                right.set_target(id, pairs.insert(Pair::new(product, id), count, sum.places));
             }
         }
-        left.note(&mut self.pairs);
-        right.note(&mut self.pairs);
-        (self.left, self.right) = (left, right);
-    }
-
-    /// The same for a merge that made a token anew: its pairs may be known, or forgotten.
-    fn merge_known(&mut self, pair: Pair, product: u32) -> Result<(), TrainError> {
-        let (mut left, mut right) = self.take_sides();
-        let mut gained = Vec::new();
-        let mut forgotten = FxHashSet::default();
-        let sides = [(&mut left, true), (&mut right, false)];
-        for (side, is_left) in sides {
-            for place in 0..side.met.len() {
-                let id = side.met[place];
-                let new = if is_left { Pair::new(id, product) } else { Pair::new(product, id) };
-                if !self.fits(id, product) {
-                    continue;
-                }
-                match self.pairs.find(new) {
-                    Some(place) => {
-                        self.pairs.get(place).count += side.sum(id).count as i64;
-                        side.set_target(id, place);
-                        gained.push(place);
-                    }
-                    None => {
-                        forgotten.insert(new);
-                    }
-                }
-            }
-        }
-        for &id in &left.met {
-            self.lose(Pair::new(id, pair.left()), left.sum(id).count);
-        }
-        for &id in &right.met {
-            self.lose(Pair::new(pair.right(), id), right.sum(id).count);
-        }
-        left.note(&mut self.pairs);
-        right.note(&mut self.pairs);
-        gained.into_iter().for_each(|place| self.pairs.wait(place));
-        (self.left, self.right) = (left, right);
-        if !forgotten.is_empty() {
-            self.look_up(&forgotten)?;
-        }
-        Ok(())
-    }
-
-    fn take_sides(&mut self) -> (Side, Side) {
-        (std::mem::replace(&mut self.left, Side::new(0)), std::mem::replace(&mut self.right, Side::new(0)))
-    }
-
-    /// Counts pairs that are not known in the whole corpus, and lets those that reach the threshold wait.
-    fn look_up(&mut self, forgotten: &FxHashSet<Pair>) -> Result<(), TrainError> {
-        let mut found: FxHashMap<Pair, (u64, Vec<u32>)> = FxHashMap::default();
-        self.for_each_pair(|pair, at, count| {
-            if forgotten.contains(&pair) {
-                let (sum, places) = found.entry(pair).or_default();
-                *sum += count;
-                places.push(at);
-            }
-        })?;
-        for (pair, (count, places)) in found {
-            if count >= self.threshold {
-                self.pairs.insert(pair, count as i64, places);
-            }
-        }
-        Ok(())
+        left.note(pairs);
+        right.note(pairs);
     }
 
     /// Every two neighbours in the corpus, with the place where they stand and how often.
@@ -298,7 +198,7 @@ impl<S: Slot> Learning<'_, S> {
     ///
     /// A sketch sums the pairs by a short hash first, so the exact counting that follows meets few that are too rare.
     fn recount(&mut self) -> Result<(), TrainError> {
-        self.pairs.forget_unmerged();
+        self.pairs = Pairs::default();
         let bits = (self.corpus.slots.len() / 8).clamp(1 << 12, 1 << 22).ilog2();
         let hash = |pair: Pair| (pair.hash() >> (64 - bits)) as usize;
         let mut sketch = vec![0u32; 1 << bits];
@@ -315,27 +215,27 @@ impl<S: Slot> Learning<'_, S> {
                 *places += 1;
             }
         })?;
+        let mut pairs = Pairs::default();
         for (pair, (count, places)) in counts {
-            if count >= self.threshold && self.may_merge(pair) && self.pairs.find(pair).is_none() {
-                self.pairs.insert(pair, count as i64, Vec::with_capacity(places as usize));
+            if count >= self.threshold && self.may_merge(pair) {
+                pairs.insert(pair, count, places);
             }
         }
-        let mut pairs = std::mem::take(&mut self.pairs);
-        let noted = self.for_each_pair(|pair, at, _| {
+        self.for_each_pair(|pair, at, _| {
             if sketch[hash(pair)] >= threshold
                 && let Some(place) = pairs.find(pair)
             {
                 pairs.get(place).places.push(at);
             }
-        });
-        pairs.wait_again();
+        })?;
         self.pairs = pairs;
-        noted
+        Ok(())
     }
 
     /// Whether a pair is counted at all: two bytes always, others if the product is short enough.
     fn may_merge(&self, pair: Pair) -> bool {
-        let is_bytes = self.lengths[pair.left() as usize] == 1 && self.lengths[pair.right() as usize] == 1;
-        is_bytes || self.fits(pair.left(), pair.right())
+        let (left, right) = (self.lengths[pair.left() as usize], self.lengths[pair.right() as usize]);
+        let fits = |limit| ((left + right) as usize) < limit;
+        (left == 1 && right == 1) || self.options.max_token_length.is_none_or(fits)
     }
 }

@@ -31,8 +31,8 @@ mod tokens;
 use crate::encoding::Encoding;
 use crate::vocab::{Definition, ID_LIMIT, VocabError};
 use corpus::{Corpus, Slot};
-use counting::{Batch, Counting};
 pub use counting::{BATCH, Cut, Dropped};
+use counting::{Batch, Counting};
 pub use options::{Options, TrainError};
 pub use stream::{Stream, parts};
 use tokens::{Layout, Merge, Tokens};
@@ -156,7 +156,7 @@ impl Trainer {
         let mut tokens = Tokens::new(&options.special_tokens);
         let wanted = options.vocab_size - tokens.len();
         let shards = counting.into_shards();
-        let mut merges = if options.vocab_size < <u16 as Slot>::IDS {
+        let merges = if options.vocab_size < <u16 as Slot>::IDS {
             let corpus = Corpus::<u16>::new(shards, &tokens.of_byte, watch.keep_going)?;
             learn::learn(corpus, &mut tokens, &options, watch)?
         } else {
@@ -164,7 +164,7 @@ impl Trainer {
             learn::learn(corpus, &mut tokens, &options, watch)?
         };
         let learned = tokens.len() + wanted - options.vocab_size;
-        let definition = definition(tokens, &mut merges);
+        let definition = definition(tokens, &merges);
         Ok(Trained { definition, wanted, learned, dropped, bytes })
     }
 
@@ -182,14 +182,14 @@ impl Trainer {
         let wanted = self.options.vocab_size - tokens.len();
         let pretokens = self.counting.shards.iter().flat_map(pretokens::Shard::iter);
         let pretokens: Vec<(Vec<u8>, u64)> = pretokens.map(|(bytes, count)| (bytes.to_vec(), count)).collect();
-        let mut merges = naive::learn(&pretokens, &mut tokens, &self.options)?;
+        let merges = naive::learn(&pretokens, &mut tokens, &self.options)?;
         let learned = tokens.len() + wanted - self.options.vocab_size;
-        let definition = definition(tokens, &mut merges);
+        let definition = definition(tokens, &merges);
         Ok(Trained { definition, wanted, learned, dropped, bytes })
     }
 }
 
-fn definition(tokens: Tokens, merges: &mut [Merge]) -> Definition {
+fn definition(tokens: Tokens, merges: &[Merge]) -> Definition {
     let Layout { tokens, merges, special } = tokens.renumbered(merges);
     Definition { tokens, merges, special, ..Definition::default() }
 }

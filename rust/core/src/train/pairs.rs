@@ -1,7 +1,6 @@
 //! Which pairs may still be merged, how frequent are they, and where do they stand?
 //!
-//! Only pairs of at least the threshold's count are here: see [`super::learn`]. A pair that was merged stays, with the
-//! count it had, for when one of its tokens comes back.
+//! Only pairs that had the threshold's count when they came up are here: see [`super::learn`].
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -40,21 +39,16 @@ pub(super) type Place = u32;
 
 #[derive(Debug)]
 pub(super) struct Known {
-    pub pair: Pair,
-    /// Below 0 only after a token came back by another way.
-    pub count: i64,
-    /// Where it stands; some places may be out of date, none is missing.
+    count: u64,
+    /// Where it stands, in order; some places may be out of date, none is missing.
     pub places: Vec<u32>,
-    /// Whether it waits to be merged.
-    pub waits: bool,
-    /// Whether it was merged before.
-    pub merged: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Pairs {
     index: FxHashMap<Pair, Place>,
     known: Vec<Known>,
+    /// Every pair that is not merged yet, under a count that it had once.
     queue: BinaryHeap<(u64, Reverse<Pair>, Place)>,
 }
 
@@ -64,70 +58,43 @@ impl Pairs {
         self.index.get(&pair).copied()
     }
 
+    #[inline]
     pub(super) fn get(&mut self, place: Place) -> &mut Known {
         &mut self.known[place as usize]
     }
 
-    /// Adds a pair that is not there yet, and lets it wait.
-    pub(super) fn insert(&mut self, pair: Pair, count: i64, places: Vec<u32>) -> Place {
+    /// Adds a pair that is not there yet, with room for its places.
+    pub(super) fn insert(&mut self, pair: Pair, count: u64, places: u32) -> Place {
         let place = self.known.len() as Place;
-        self.known.push(Known { pair, count, places, waits: false, merged: false });
+        self.known.push(Known { count, places: Vec::with_capacity(places as usize) });
         self.index.insert(pair, place);
-        self.wait(place);
+        self.queue.push((count, Reverse(pair), place));
         place
     }
 
-    /// Lets a pair wait to be merged, at its present count.
-    pub(super) fn wait(&mut self, place: Place) {
-        let known = &mut self.known[place as usize];
-        if known.count > 0 {
-            known.waits = true;
-            self.queue.push((known.count as u64, Reverse(known.pair), place));
+    /// Takes from a pair's count, if the pair is here.
+    pub(super) fn lose(&mut self, pair: Pair, count: u64) {
+        if let Some(place) = self.find(pair) {
+            let known = self.get(place);
+            known.count = known.count.saturating_sub(count);
         }
     }
 
-    /// The pair to merge next, which no longer waits: the most frequent, of equals the one with the smallest ids. `None`
-    /// if no waiting pair has `least`.
+    /// The pair to merge next: the most frequent, of equals the one with the smallest ids. `None` if no pair that is
+    /// left has `least`.
     pub(super) fn pop(&mut self, least: u64) -> Option<(Pair, Place)> {
         while let Some((count, Reverse(pair), place)) = self.queue.pop() {
             let known = &mut self.known[place as usize];
-            let now = u64::try_from(known.count).unwrap_or(0);
-            if !known.waits {
-                continue;
-            }
-            if now == count && count >= least {
-                known.waits = false;
-                known.merged = true;
+            if known.count == count && count >= least {
                 return Some((pair, place));
             }
-            if count < least {
-                // So has everything behind it.
-                self.queue.push((count, Reverse(pair), place));
-                return None;
-            }
-            if now >= least {
-                self.queue.push((now, Reverse(pair), place));
+            if known.count >= least {
+                self.queue.push((known.count, Reverse(pair), place));
+            } else {
+                // Too rare to be merged as long as this table lasts.
+                known.places = Vec::new();
             }
         }
         None
-    }
-
-    /// Forgets all but the pairs that were merged before, and of those the places.
-    pub(super) fn forget_unmerged(&mut self) {
-        let known = std::mem::take(&mut self.known);
-        *self = Pairs::default();
-        for known in known.into_iter().filter(|known| known.merged) {
-            self.index.insert(known.pair, self.known.len() as Place);
-            self.known.push(Known { places: Vec::new(), ..known });
-        }
-    }
-
-    /// Pairs that were waiting when all was forgotten wait again.
-    pub(super) fn wait_again(&mut self) {
-        for place in 0..self.known.len() as Place {
-            if self.known[place as usize].waits {
-                self.wait(place);
-            }
-        }
     }
 }

@@ -12,7 +12,7 @@ use super::TrainError;
 
 /// Shards are told apart by the first bits of the hash. More would be too small to fill quickly, fewer would leave the
 /// caches.
-pub(super) const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 16;
 
 /// Bytes that a shard may hold: places in it are `u32`.
 const SHARD_LIMIT: usize = u32::MAX as usize;
@@ -44,7 +44,7 @@ impl Seed {
         hasher.write(&text[start..end]);
         let hash = hasher.finish();
         let found = Found { hash: hash as u32, start: start as u32, len: (end - start) as u32 };
-        ((hash >> 58) as usize, found)
+        ((hash >> 60) as usize, found)
     }
 }
 

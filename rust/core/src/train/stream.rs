@@ -33,7 +33,9 @@ impl Stream {
         let valid = self.valid()?;
         let Ok(text) = std::str::from_utf8(&self.bytes[..valid]) else { return Ok(String::new()) };
         let cut = match self.cut {
-            Cut::AfterLines => memchr::memrchr(b'\n', &text.as_bytes()[self.searched..]).map(|at| self.searched + at + 1),
+            Cut::AfterLines => {
+                memchr::memrchr(b'\n', &text.as_bytes()[self.searched..]).map(|at| self.searched + at + 1)
+            }
             Cut::Nowhere => last_cut(text, self.searched),
         };
         // The last character may be one side of a place to cut at.

@@ -68,21 +68,21 @@ impl Tokens {
         id
     }
 
-    /// The token that is these two joined, and whether it is new.
-    pub(super) fn join(&mut self, left: u32, right: u32) -> Result<(u32, bool), TrainError> {
+    /// The token that is these two joined: a new one, unless a special token has this text.
+    pub(super) fn join(&mut self, left: u32, right: u32) -> Result<u32, TrainError> {
         let (left, right) = (self.bytes(left), self.bytes(right));
         if left.len() + right.len() > LONGEST_TOKEN {
             return Err(TrainError::TokenTooLong { left: left.len(), right: right.len(), limit: LONGEST_TOKEN });
         }
         let joined: Box<[u8]> = [left, right].concat().into();
         match self.ids.get(&joined) {
-            Some(&id) => Ok((id, false)),
-            None => Ok((self.insert(joined), true)),
+            Some(&id) => Ok(id),
+            None => Ok(self.insert(joined)),
         }
     }
 
     /// GPT-2's layout: the bytes, the products in the order they were made, the special tokens that are neither.
-    pub(super) fn renumbered(self, merges: &mut [Merge]) -> Layout {
+    pub(super) fn renumbered(self, merges: &[Merge]) -> Layout {
         let count = self.special.len();
         let mut ids: Vec<Option<TokenId>> = vec![None; self.bytes.len()];
         let mut tokens: Vec<(Vec<u8>, TokenId)> = Vec::new();
@@ -105,7 +105,6 @@ impl Tokens {
             special.push((text, id));
         }
         let new = |id: u32| ids[id as usize].unwrap_or_default();
-        let merges = last_of_each(merges);
         let merges = merges.iter().map(|m| (new(m.left), new(m.right), new(m.product))).collect();
         Layout { tokens, merges, special }
     }
@@ -116,14 +115,4 @@ pub(super) struct Layout {
     pub tokens: Vec<(Vec<u8>, TokenId)>,
     pub merges: Vec<(TokenId, TokenId, TokenId)>,
     pub special: Vec<(String, TokenId)>,
-}
-
-/// A pair that was merged twice (a token came back by another way) has the rank of its last merge, as in tokenizers.
-fn last_of_each(merges: &[Merge]) -> Vec<Merge> {
-    let mut last: FxHashMap<(u32, u32), usize> = FxHashMap::default();
-    for (rank, merge) in merges.iter().enumerate() {
-        last.insert((merge.left, merge.right), rank);
-    }
-    let kept = merges.iter().enumerate().filter(|(rank, merge)| last[&(merge.left, merge.right)] == *rank);
-    kept.map(|(_, merge)| *merge).collect()
 }
