@@ -38,6 +38,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show, _add_train, _add_stats):
         add(commands)
     options, unknown = parser.parse_known_args(arguments)
+    # argparse takes a list of files in one place only: what stands behind an option is of the same list.
+    if unknown and hasattr(options, "files") and not any(word.startswith("-") for word in unknown):
+        options.files += unknown
+        unknown = []
     # Not argparse's own two errors: one names the help that lists no option of the command, the other hides it.
     if unknown:
         _refuse_unknown(commands.choices.get(options.command, parser), unknown[0])
