@@ -66,7 +66,7 @@ def main() -> int:
     missing = [name for name in wanted if importlib.util.find_spec(name) is None]
     libraries = [name for name in wanted if name not in missing]
     for peer in missing:
-        print(f"{peer} is not installed and so is left out (pip install 'gpt2tok[bench]')")
+        print(f"{peer} is not installed and so is left out (pip install 'gpt2tok[bench-train]')")
     cores = chosen_cores(given.threads)
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -98,7 +98,12 @@ REFUSED = [
     (["text.txt", "-o", "v"], 2, "--vocab-size"),
     (["text.txt", "--vocab-size", "300"], 2, "--output"),
     (["-o", "v", "--vocab-size", "300"], 2, "FILE"),
-    (["nowhere.txt", "-o", "v", "--vocab-size", "300"], 1, "nowhere.txt"),
+    (
+        ["nowhere.txt", "-o", "v", "--vocab-size", "300"],
+        1,
+        "nowhere.txt: cannot read it (No such file or directory): check the path\n",
+    ),
+    (["", "-o", "v", "--vocab-size", "300"], 2, "'' is not the name of a file: give a file, or -"),
     (["text.txt", "-o", "-", "--vocab-size", "300"], 2, "- is neither"),
     (["text.txt", "-o", "v.txt", "--vocab-size", "300"], 2, "names no format"),
     (["text.txt", "-o", "no/where/v.json", "--vocab-size", "300"], 1, "does not exist"),

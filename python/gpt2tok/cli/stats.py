@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     """Report as the options say; returns the exit code."""
     if options.picture is not None:
         _refuse_picture(options.picture)
-    inputs = sources(options.files, None)
+    inputs = sources(options.files, None, None)
     names = [options.vocab, *([options.against] if options.against is not None else [])]
     encodings = [load(name) for name in names]
     counts: list[Counter[int]] = [Counter() for _ in encodings]

@@ -29,7 +29,7 @@ from gpt2tok.training.training import END_OF_TEXT, learn, new_trainer
 
 def run(options: argparse.Namespace) -> int:
     """Train as the options say; returns the exit code."""
-    inputs = sources(options.files, None)
+    inputs = sources(options.files, None, None)
     if options.output == "-":
         raise UsageError("--output names a directory or a file, and - is neither: give one")
     kind = options.to or format_of_name(options.output)

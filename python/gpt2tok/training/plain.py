@@ -21,7 +21,7 @@ def count_pretokens(texts: Iterable[str]) -> Counter[str]:
 
     Example:
         >>> count_pretokens(["low low lower"])
-        Counter({'Ġlow': 1, 'low': 1, 'Ġlower': 1})
+        Counter({'low': 1, 'Ġlow': 1, 'Ġlower': 1})
     """
     alphabet = byte_alphabet()
     found = Counter(pretoken for text in texts for pretoken in pretoken_pattern().findall(text))
@@ -52,7 +52,7 @@ def learn_merges(
 
     Example:
         >>> learn_merges({"low": 2, "lower": 1, "newest": 2}, 259)
-        [('w', 'e'), ('l', 'o'), ('e', 's')]
+        [('l', 'o'), ('w', 'e'), ('e', 'we')]
     """
     ids: dict[str, int] = {}
     for token in [*special_tokens, *sorted(byte_alphabet().values())]:
