@@ -75,7 +75,8 @@ def train(
     """Learns a byte-level BPE vocabulary: the merges that tokenizers' `BpeTrainer` learns, in GPT-2's layout of ids.
 
     The 256 bytes come first, in GPT-2's order, then the merges, then the special tokens. The result depends on
-    the corpus and the arguments alone, not on threads or on how the text came in.
+    the corpus and the arguments alone, not on threads or on how the text came in (but for what `max_pretokens` drops,
+    which is decided every half megabyte).
 
     Args:
         texts_or_files: the corpus, an iterable that is read once and never held. A `str` or UTF-8 `bytes` is a
