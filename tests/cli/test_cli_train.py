@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -180,7 +181,8 @@ def test_a_picture_needs_matplotlib_and_says_so(folder: Path) -> None:
         "u.find_spec = lambda name, *more: None if name == 'matplotlib' else find(name, *more)\n"
     )
     arguments = ["stats", "gpt2", "--picture", "p.png", "text.txt"]
-    done = run(*arguments, cwd=folder, PYTHONPATH=str(folder / "hidden"))
+    path = os.pathsep.join(filter(None, [str(folder / "hidden"), os.environ.get("PYTHONPATH", "")]))
+    done = run(*arguments, cwd=folder, PYTHONPATH=path)
     assert_error(done, 2, "pip install 'gpt2tok[stats]'")
     assert not (folder / "p.png").exists()
 
