@@ -4,13 +4,16 @@
 PYTHON ?= python3
 MINUTES ?= 10
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 
 DEMO := .venv-demo
 TEST := .venv-test
+BENCH := .venv-bench
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-model fuzz fuzz-smoke picture proof clean toolchain demo-environment test-environment
+.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke picture proof clean toolchain demo-environment \
+	test-environment bench-environment
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -37,6 +40,9 @@ bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then
 	@for file in tests/benchmarks/bench_encode.py tests/benchmarks/bench_tf.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 	cd rust && cargo bench -p gpt2tok-core
 
+bench-train: bench-environment ## training speed and memory beside tokenizers, gigabpe, gigatoken, rustbpe and bpeasy
+	$(BENCH)/bin/python tests/benchmarks/bench_train.py $(BENCH_ARGS)
+
 bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl: half an hour
 	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 
@@ -54,7 +60,7 @@ picture: demo-environment ## draw docs/show.svg again
 	$(DEMO)/bin/python scripts/draw_show.py
 
 clean: ## remove the environments and everything built
-	rm -rf $(DEMO) $(TEST) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(BENCH) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python scripts tests fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 toolchain:
@@ -65,3 +71,6 @@ demo-environment: toolchain
 
 test-environment: toolchain
 	@$(PYTHON) scripts/make_environment.py $(TEST) test
+
+bench-environment: toolchain
+	@$(PYTHON) scripts/make_environment.py $(BENCH) bench-train

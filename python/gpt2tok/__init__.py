@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gpt2tok.hugging_face.batch_encoding import BatchEncoding
     from gpt2tok.hugging_face.fast import GPT2TokenizerFast
     from gpt2tok.hugging_face.slow import GPT2Tokenizer
+    from gpt2tok.training import train
 
 __all__ = [
     "AddedToken",
@@ -41,6 +42,7 @@ __all__ = [
     "VocabError",
     "__version__",
     "get_encoding",
+    "train",
 ]
 
 # Imported on first use: they cost more to import than the rest of the package together.
@@ -49,6 +51,7 @@ _LAZY = {
     "BatchEncoding": "gpt2tok.hugging_face.batch_encoding",
     "GPT2Tokenizer": "gpt2tok.hugging_face.slow",
     "GPT2TokenizerFast": "gpt2tok.hugging_face.fast",
+    "train": "gpt2tok.training",
 }
 
 

@@ -1,6 +1,6 @@
 """Types of the compiled module: the Rust core as Python sees it. Checked against the built module by stubtest."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, final
 
@@ -13,6 +13,7 @@ __all__ = [
     "Encoding",
     "SpecialTokenError",
     "TokenizerError",
+    "Trainer",
     "UnknownTokenError",
     "VocabError",
     "__version__",
@@ -189,6 +190,35 @@ class Encoding:
     def __copy__(self) -> Encoding: ...
     def __deepcopy__(self, _memo: Any, /) -> Encoding: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
+
+@final
+class Trainer:
+    def __new__(
+        cls,
+        vocab_size: int,
+        special_tokens: Sequence[str],
+        *,
+        min_frequency: int = 0,
+        max_token_length: int | None = None,
+        max_pretokens: int | None = None,
+        num_threads: int | None = None,
+    ) -> Trainer: ...
+    # None at the iterator's end, (item,) for an item that is no text, True when some text has been counted.
+    def feed(
+        self, texts: Iterator[Any], *, lines: bool = False, errors: str = "strict"
+    ) -> Literal[True] | tuple[Any] | None: ...
+    # One text in blocks.
+    def begin(self, *, lines: bool, errors: str = "strict") -> None: ...
+    def block(self, block: bytes) -> None: ...
+    def end(self) -> None: ...
+    @property
+    def items(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    # The encoding, tokens learned and wanted, pretokens dropped and how often those were seen.
+    def learn(
+        self, name: str, *, progress: Callable[[int, int], object] | None = None
+    ) -> tuple[Encoding, int, int, int, int]: ...
 
 def _restore(state: Any = None) -> Encoding: ...
 def gpt2_vocabulary() -> tuple[

@@ -35,9 +35,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"gpt2tok {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show):
+    for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show, _add_train, _add_stats):
         add(commands)
     options, unknown = parser.parse_known_args(arguments)
+    # argparse takes a list of files in one place only: what stands behind an option is of the same list.
+    if unknown and hasattr(options, "files") and not any(word.startswith("-") for word in unknown):
+        options.files += unknown
+        unknown = []
     # Not argparse's own two errors: one names the help that lists no option of the command, the other hides it.
     if unknown:
         _refuse_unknown(commands.choices.get(options.command, parser), unknown[0])
@@ -190,6 +194,120 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N tokens of each input")
 
 
+def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "train",
+        "learn a vocabulary from texts",
+        """
+  gpt2tok train poems.txt -o poems/ --vocab-size 8000
+                                                      vocab.json and merges.txt in a directory
+  gpt2tok train --field text corpus.jsonl -o tokenizer.json --vocab-size 32000
+  zcat corpus.gz | gpt2tok train - -o mine.tiktoken --vocab-size 50257
+  gpt2tok train --whole-files src/*.py -o code/ --vocab-size 16000
+                                                      line feeds and indentation in one token
+
+The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Nothing is saved before all is learned.""",
+    )
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="UTF-8 text, or JSON lines with --field; - : standard input"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="TO",
+        required=True,
+        action=_Once,
+        help="a directory, *.json (tokenizer.json) or *.tiktoken; whole or not at all",
+    )
+    parser.add_argument(
+        "--vocab-size",
+        metavar="N",
+        required=True,
+        type=_positive,
+        help="ids in all, bytes and special tokens too",
+    )
+    parser.add_argument(
+        "--to",
+        choices=("vocab", "tokenizer.json", "tiktoken"),
+        help="the format, where TO's name does not tell",
+    )
+    special = parser.add_mutually_exclusive_group()
+    special.add_argument(
+        "--special",
+        dest="special_tokens",
+        metavar="TEXT",
+        action="append",
+        help="a special token; may be repeated (default: <|endoftext|>)",
+    )
+    special.add_argument("--no-special", action="store_true", help="no special token at all")
+    parser.add_argument(
+        "--min-frequency",
+        metavar="N",
+        type=_positive,
+        default=0,
+        help="merge no pair seen less often than this",
+    )
+    parser.add_argument(
+        "--max-token-length",
+        metavar="N",
+        type=_positive,
+        help="tokens of three bytes and more stay shorter than N bytes",
+    )
+    parser.add_argument(
+        "--max-pretokens",
+        metavar="N",
+        type=_positive,
+        help="keep at most N distinct pretokens in memory (about 60 bytes each): the rarest are dropped, and a note"
+        " says how many",
+    )
+    parser.add_argument("--field", metavar="NAME", help="files are JSON lines: this field is the text")
+    parser.add_argument(
+        "--whole-files",
+        action="store_true",
+        help="a file is one text (default: each line is, as for tokenizers)",
+    )
+    _add_errors(parser)
+    _add_threads(parser)
+
+
+def _add_stats(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(
+        commands,
+        "stats",
+        "say how well a vocabulary fits texts",
+        """
+  gpt2tok stats poems/ poems.txt                      bytes per token, unused entries, longest tokens
+  gpt2tok stats poems/ --against gpt2 poems.txt       two vocabularies on the same text
+  gpt2tok stats poems/ --against gpt2 --picture tokens.png poems.txt
+                                                      a histogram of the tokens' lengths (needs matplotlib)""",
+    )
+    parser.add_argument(
+        "vocab",
+        metavar="VOCAB",
+        help="gpt2, a directory, a tokenizer.json or a .tiktoken file",
+    )
+    parser.add_argument("files", nargs="*", metavar="FILE", help="UTF-8 text; - or none: standard input")
+    parser.add_argument("--against", metavar="VOCAB", help="compare with this vocabulary")
+    parser.add_argument(
+        "--picture",
+        metavar="FILE",
+        action=_Once,
+        help="draw the histogram: .png, .svg or .pdf, whole or not at all",
+    )
+    parser.add_argument(
+        "--longest",
+        metavar="N",
+        type=_positive,
+        default=10,
+        help="how many of the longest tokens to show (default 10)",
+    )
+    parser.add_argument("--field", metavar="NAME", help="files are JSON lines: this field is the text")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    _add_errors(parser)
+    _add_threads(parser)
+
+
 def _command(
     commands: argparse._SubParsersAction[_Parser], name: str, purpose: str, examples: str
 ) -> _Parser:
@@ -228,12 +346,20 @@ def _add_text_options(parser: _Parser) -> None:
         const="text",
         help="a special token in the text is ordinary text",
     )
+    _add_errors(parser)
+    _add_threads(parser)
+
+
+def _add_errors(parser: _Parser) -> None:
     parser.add_argument(
         "--errors",
         choices=("strict", "replace"),
         default="strict",
         help="bytes that are not UTF-8: an error that says where (default), or U+FFFD",
     )
+
+
+def _add_threads(parser: _Parser) -> None:
     parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (default: all cores)")
 
 

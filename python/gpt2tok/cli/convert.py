@@ -31,7 +31,7 @@ _SHOWN = 3
 
 def run(options: argparse.Namespace) -> int:
     """Convert as the options say; returns the exit code."""
-    kind = options.to or _format_of(options.target)
+    kind = options.to or format_of_name(options.target)
     if kind == "vocab" and options.target == "-":
         raise UsageError(
             "- is standard output, which holds one file: give --to tokenizer.json or --to tiktoken, or ./- for a"
@@ -49,19 +49,19 @@ def run(options: argparse.Namespace) -> int:
         if source is not None and source[0] == kind != "vocab":
             contents = {target.name: source[1][0].read_bytes()}  # All that it says, also what we do not read.
         else:
-            contents = _contents(encoding, kind, target.name, added_tokens(options.source))
-        _prove(encoding, contents, kind)
+            contents = vocabulary_files(encoding, kind, target.name, added_tokens(options.source))
+        prove(encoding, contents, kind)
     except VocabError as error:
         raise DataError(f"{options.source} cannot become {kind}: {error}") from error
     if kind == "vocab":
-        _save_directory(target, contents)
+        save_directory(target, contents)
     elif options.target == "-":
         with output("-") as write:
             write(contents[target.name])
     else:
         files.write_atomically(target, contents[target.name])
     if kind == "tiktoken" and encoding.special_tokens:
-        note(_without_special_tokens(options.target, encoding.special_tokens))
+        note(without_special_tokens(options.target, encoding.special_tokens))
     if (
         source is not None
         and source[0] == "tokenizer.json" != kind
@@ -73,7 +73,12 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _format_of(name: str) -> Format:
+def format_of_name(name: str) -> Format:
+    """The format that the name of a target asks for.
+
+    Raises:
+        UsageError: it asks for none.
+    """
     refuse_no_name(name, "a directory, *.json or *.tiktoken")
     path = Path(name)
     if path.is_dir() or name.endswith(("/", os.sep)) or not path.suffix:
@@ -86,7 +91,9 @@ def _format_of(name: str) -> Format:
     return kind
 
 
-def _contents(encoding: Encoding, kind: Format, name: str, added: list[dict[str, Any]]) -> dict[str, bytes]:
+def vocabulary_files(
+    encoding: Encoding, kind: Format, name: str, added: list[dict[str, Any]]
+) -> dict[str, bytes]:
     """The files to write: name to bytes. `added` are tokens of the encoding whose flags are known."""
     if kind == "tiktoken":
         return {name: formats.tiktoken_bytes(encoding.token_bytes(), encoding.merges())}
@@ -110,7 +117,7 @@ def _contents(encoding: Encoding, kind: Format, name: str, added: list[dict[str,
     return {name: formats.tokenizer_json_bytes(vocab, merges, tokens, False, True, None)}
 
 
-def _prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
+def prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
     """Load what will be written and compare; a difference is a VocabError that says where it lies."""
     with tempfile.TemporaryDirectory(prefix="gpt2tok-") as folder:
         files.write_files_atomically(folder, contents)
@@ -164,10 +171,20 @@ def _merges(encoding: Encoding) -> list[tuple[bytes, bytes]] | None:
         return None
 
 
-def _save_directory(target: Path, contents: dict[str, bytes]) -> None:
+def refuse_beside(target: Path) -> None:
+    """Another layout's files in the directory would be read with what is saved there.
+
+    Raises:
+        DataError: there is one.
+    """
     for beside in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
         if (target / beside).exists():
             raise DataError(f"{target}: a {beside} stands there and would be read with it: remove it first")
+
+
+def save_directory(target: Path, contents: dict[str, bytes]) -> None:
+    """Save vocab.json and merges.txt; a directory that is made for them goes again if that fails."""
+    refuse_beside(target)
     new = not target.exists()
     try:
         target.mkdir(exist_ok=True)
@@ -184,7 +201,8 @@ def _save_directory(target: Path, contents: dict[str, bytes]) -> None:
         raise
 
 
-def _without_special_tokens(target: str, special_tokens: dict[str, int]) -> str:
+def without_special_tokens(target: str, special_tokens: dict[str, int]) -> str:
+    """What to say of a .tiktoken file."""
     given = [f"--special {shlex.quote(f'{token}={token_id}')}" for token, token_id in special_tokens.items()]
     more = f" ... ({len(given)} in all)" if len(given) > _SHOWN else ""
     return (

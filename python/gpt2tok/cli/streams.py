@@ -91,13 +91,13 @@ class Source:
         return DataError(f"{self.name}: cannot read it ({reason}): {mend}")
 
 
-def sources(paths: Sequence[str], text: str | None, option: str = "--text") -> list[Source]:
+def sources(paths: Sequence[str], text: str | None, option: str | None = "--text") -> list[Source]:
     """The inputs that the command line names: standard input when it names none.
 
     Args:
         paths: files, "-" for standard input.
         text: what `option` gave instead, if anything.
-        option: for those who give a text where a file is wanted.
+        option: for those who give a text where a file is wanted; None where there is none.
 
     Raises:
         UsageError: files and a text at once, standard input twice, or a name that is empty.
@@ -108,6 +108,10 @@ def sources(paths: Sequence[str], text: str | None, option: str = "--text") -> l
         return [Source(None, os.fsencode(text))]
     if list(paths).count("-") > 1:
         raise UsageError("standard input (-) can be read only once: name it once")
+    if option is None:
+        for path in paths:
+            refuse_no_name(path, "a file, or - for standard input")
+        return [Source(path) for path in paths or ["-"]]
     what = option.removeprefix("--")
     for path in paths:
         refuse_no_name(path, f"a file, - for standard input, or {option} '' for no {what} at all")

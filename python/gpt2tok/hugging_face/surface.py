@@ -19,11 +19,11 @@ from .arguments import flag, is_number, path_of, shown
 from .base_vocabulary import BaseVocabulary
 from .decoding_surface import DecodingSurface
 from .prepare_surface import PrepareSurface
-from .pretrained import PretrainedSurface
 from .settings import CHECKS
 from .special_tokens import NAMES, SpecialTokens, TokenLike
 from .template import Template, framed
 from .tokenizer_json import TokenizerFile, parse_tokenizer_json, read_tokenizer_json
+from .training_surface import TrainingSurface
 from .vocabulary_files import read_vocabulary
 
 S = TypeVar("S", bound="TokenizerSurface")
@@ -56,7 +56,7 @@ _IDLE = frozenset(
 )
 
 
-class TokenizerSurface(PrepareSurface, DecodingSurface, PretrainedSurface):
+class TokenizerSurface(PrepareSurface, DecodingSurface, TrainingSurface):
     """A GPT-2 tokenizer with Hugging Face's names, arguments, defaults and results. Abstract.
 
     Args:

@@ -24,6 +24,7 @@ pub mod offsets;
 pub mod pretokenize;
 pub mod special;
 pub mod stream;
+pub mod train;
 pub mod unicode;
 mod vocab;
 

@@ -55,6 +55,15 @@ pub(crate) fn run_here<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGo
 
 /// Runs `work`, which uses other threads, while this thread waits and looks for signals.
 pub(crate) fn run_beside<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGoing<'_>) -> T) -> PyResult<T> {
+    run_beside_with(py, |_| Ok(()), work)
+}
+
+/// The same, and calls `tick` whenever it has looked for signals; what either raises ends the work.
+pub(crate) fn run_beside_with<T: Send>(
+    py: Python<'_>,
+    tick: impl Send + Sync + Fn(Python<'_>) -> PyResult<()>,
+    work: impl Send + FnOnce(&KeepGoing<'_>) -> T,
+) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let stop = AtomicBool::new(false);
         let keep_going = || !stop.load(Ordering::Relaxed);
@@ -68,7 +77,7 @@ pub(crate) fn run_beside<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&Keep
             });
             while receiver.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 if raised.is_none()
-                    && let Err(error) = Python::attach(|py| py.check_signals())
+                    && let Err(error) = Python::attach(|py| py.check_signals().and_then(|()| tick(py)))
                 {
                     raised = Some(error);
                     stop.store(true, Ordering::Relaxed);

@@ -12,6 +12,7 @@ mod load;
 mod pool;
 mod stream;
 mod tables;
+mod train;
 
 use pyo3::prelude::*;
 
@@ -30,6 +31,8 @@ mod _core {
     use super::stream::PyDecodeStream;
     #[pymodule_export]
     use super::tables::{gpt2_vocabulary, unicode_ranges};
+    #[pymodule_export]
+    use super::train::PyTrainer;
     use pyo3::prelude::*;
 
     #[pymodule_init]
