@@ -17,6 +17,7 @@ from .backend import BACKEND, Tensor, jax_on_cpu, product_of_rows, static_int
 from .blocked_attention import blocked_attention, can_be_blocked
 from .cache import write
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
 from .masks import Visibility, causal_mask
@@ -112,10 +113,8 @@ class GPT2Attention(keras.layers.Layer):
             self.scale /= layer_index + 1
         width = config.n_embd
 
-        def dense(units: int, name: str, initializer: keras.initializers.Initializer) -> keras.layers.Dense:
-            return keras.layers.Dense(
-                units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name
-            )
+        def dense(units: int, name: str, initializer: keras.initializers.Initializer) -> GPT2Dense:
+            return GPT2Dense(units, kernel_initializer=initializer, dtype=self.dtype_policy, name=name)
 
         # Query, key and value of one product, as the checkpoints hold them.
         self.c_attn = dense((2 if cross else 3) * width, "c_attn", weight_initializer(config))

@@ -16,13 +16,18 @@ import keras
 from keras import ops
 
 from .backend import Tensor
+from .bounds import check_arrays
+from .cache import KVCache
 from .config import GPT2Config
-from .entry import as_arrays, held, labels_as_arrays
+from .entry import arrays_of, held
+from .feeding import data_for
 from .initialisation import weight_initializer
 from .layout_map import layout_map
+from .learning import learning_of, restore_learning
 from .lora import restrict_to_lora
 from .options import checked_options
 from .outputs import ModelOutput
+from .quantization import policies_of, policy_of, quantizers_of, restore_quantizers
 from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
 
@@ -41,6 +46,9 @@ class GPT2PreTrainedModel(keras.Model):
 
     base_model_prefix = "transformer"
     config_class = GPT2Config
+    label_names: tuple[str, ...] = (
+        "labels",
+    )  # of what a call learns from, in the order of a tuple given as y
     # Keras' functions of a step, made when they are first needed.
     train_function: Any
     test_function: Any
@@ -53,7 +61,7 @@ class GPT2PreTrainedModel(keras.Model):
                 "GPT2Config.from_dict makes one of a mapping."
             )
         super().__init__(**checked_options(type(self).__name__, kwargs))
-        self.config = config
+        self.config = config.replace()  # of its own: models change theirs, resizing and loading
         self._predicting = False
         # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
         # there.
@@ -62,11 +70,25 @@ class GPT2PreTrainedModel(keras.Model):
     def _finish(self) -> None:
         """Make all weights now, so that a checkpoint can be read into them before the first call."""
         self.build(None)
+        backbone_of(self).config = self.config  # one for the model and its backbone
+        for layer in self._flatten_layers():
+            layer._dtype_policy = policy_of(layer)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the model; see the class. (Keras' own, with a cache carried past its argument handling.)"""
-        args, kwargs = held(args, kwargs)
+        names = type(self).call.argument_names
+        args, kwargs = arrays_of(names, args, kwargs)
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        if isinstance(given.get("input_ids"), Mapping):
+            given = {**given, **given["input_ids"]}
+        check_arrays(given, self.value_limits(given))
+        args, kwargs = held(names, args, kwargs)
         return super().__call__(*args, **kwargs)
+
+    def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
+        """What the whole numbers among these inputs must be below, by name."""
+        vocab = self.config.vocab_size
+        return {"input_ids": vocab, "token_type_ids": vocab, "position_ids": self.config.n_positions}
 
     def _word_embeddings(self, rows: int) -> keras.layers.ReversibleEmbedding:
         return keras.layers.ReversibleEmbedding(
@@ -86,6 +108,10 @@ class GPT2PreTrainedModel(keras.Model):
     def _answer(self, output: ModelOutput, return_dict: bool | None) -> Any:
         as_mapping = self.config.return_dict if return_dict is None else return_dict
         return output if as_mapping else output.to_tuple()
+
+    def make_cache(self, batch_size: int, max_length: int | None = None) -> KVCache:
+        """An empty cache that fits this model; see `KVCache.empty`."""
+        return KVCache.empty(self.config, batch_size, max_length, dtype=self.compute_dtype)
 
     # -- the vocabulary
     # ------------------------------------------------------------------------------------------------
@@ -112,8 +138,9 @@ class GPT2PreTrainedModel(keras.Model):
             The new word embeddings.
 
         Raises:
-            ValueError: a size below 1, a quantized model, or one whose optimizer already has state for the
-                old rows.
+            TypeError: a size that is no integer.
+            ValueError: a size below 1, a quantized model, one whose head has LoRA, or one whose optimizer
+                already has state for the old rows.
 
         Example:
             >>> from gpt2model import GPT2LMHeadModel
@@ -143,8 +170,12 @@ class GPT2PreTrainedModel(keras.Model):
             target_names: names of the Dense layers that get one (c_attn, q_attn, c_proj, c_fc).
             also_train: names of layers that stay trainable whole, such as a fresh head ("score").
 
+        The additions and what is frozen are kept by `save` and `keras.saving.load_model`; `save_pretrained`
+        merges them.
+
         Raises:
-            ValueError: a name that no layer has.
+            TypeError: a rank that is no integer, or a single name where a sequence of names belongs.
+            ValueError: a rank below 1, a name that no layer has, or layers that have LoRA already.
 
         Source: Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models.
 
@@ -168,17 +199,16 @@ class GPT2PreTrainedModel(keras.Model):
         return layout_map(device_mesh, model_parallel_dim_name, data_parallel_dim_name)
 
     def get_config(self) -> dict[str, Any]:
-        """Plain data from which `from_config` makes an equal model without its weights."""
-        policies = keras.dtype_policies.DTypePolicyMap(default_policy=self.dtype_policy)
-        for layer in self._flatten_layers(include_self=False):
-            if getattr(layer, "quantization_mode", None) is not None:
-                policies[layer.path] = layer.dtype_policy
-        dtype = policies if len(policies) else self.dtype_policy
+        """Plain data from which `from_config` makes an equal model without its weights: as quantized, with
+        the same LoRA, and with the same weights frozen.
+        """
+        more = {"learning": learning_of(self), "quantizers": quantizers_of(self)}
         return {
             "config": self.config.to_dict(),
             "name": self.name,
             "trainable": self.trainable,
-            "dtype": keras.dtype_policies.serialize(dtype),
+            "dtype": policies_of(self),
+            **{name: value for name, value in more.items() if value},
         }
 
     @classmethod
@@ -186,7 +216,7 @@ class GPT2PreTrainedModel(keras.Model):
         """The model that `get_config` described.
 
         Raises:
-            TypeError, ValueError: as the constructor, and as `GPT2Config.from_dict`.
+            TypeError, ValueError: as the constructor, as `GPT2Config.from_dict`, and as `restore_learning`.
 
         Example:
             >>> from gpt2model import GPT2Model
@@ -197,7 +227,13 @@ class GPT2PreTrainedModel(keras.Model):
         fields = dict(config)
         if isinstance(fields.get("dtype"), dict):
             fields["dtype"] = keras.dtype_policies.deserialize(fields["dtype"])
-        return cls(GPT2Config.from_dict(fields.pop("config")), **fields)
+        learning, quantizers = fields.pop("learning", None), fields.pop("quantizers", None)
+        model = cls(GPT2Config.from_dict(fields.pop("config")), **fields)
+        if quantizers:
+            restore_quantizers(model, quantizers)
+        if learning:
+            restore_learning(model, learning)
+        return model
 
     @classmethod
     def from_pretrained(cls: type[Model], where: str | Path, **kwargs: Any) -> Model:
@@ -228,21 +264,30 @@ class GPT2PreTrainedModel(keras.Model):
         return output["logits"]
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.fit`; `x` and `y` may be nested lists and a tokenizer's answer too."""
+        """As `keras.Model.fit`; `x` and `y` may be nested lists and a tokenizer's answer too.
+
+        Raises:
+            ValueError: besides Keras' own, a batch with ids, labels or positions that do not exist.
+        """
         held_out = kwargs.get("validation_data")
-        if isinstance(held_out, tuple):
-            kwargs["validation_data"] = tuple(labels_as_arrays(part, "validation_data") for part in held_out)
-        return super().fit(as_arrays(x, "x"), labels_as_arrays(y, "y"), *args, **kwargs)
+        if isinstance(held_out, tuple) and held_out:
+            whole = data_for(self, *held_out[:2], name="validation_data")
+            kwargs["validation_data"] = (*whole[: len(held_out)], *held_out[2:])
+        elif held_out is not None:
+            kwargs["validation_data"] = data_for(self, held_out)[0]
+        x, y = data_for(self, x, y)
+        return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`; `x` and `y` may be nested lists and a tokenizer's answer too."""
-        return super().evaluate(as_arrays(x, "x"), labels_as_arrays(y, "y"), *args, **kwargs)
+        x, y = data_for(self, x, y)
+        return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.predict`, without caches in the answer; `x` as for `fit`."""
         self._predicting = True
         try:
-            return super().predict(as_arrays(x, "x"), *args, **kwargs)
+            return super().predict(data_for(self, x)[0], *args, **kwargs)
         finally:
             self._predicting = False
 
@@ -250,25 +295,35 @@ class GPT2PreTrainedModel(keras.Model):
         """As `keras.Model.predict_on_batch`, without caches in the answer; `x` as for `fit`."""
         self._predicting = True
         try:
-            return super().predict_on_batch(as_arrays(x, "x"))
+            return super().predict_on_batch(data_for(self, x)[0])
         finally:
             self._predicting = False
 
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.train_on_batch`; `x` and `y` as for `fit`."""
+        x, y = data_for(self, x, y)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """As `keras.Model.test_on_batch`; `x` and `y` as for `fit`."""
+        x, y = data_for(self, x, y)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
     def make_train_function(self, force: bool = False) -> None:
-        """As Keras', and a step that fails leaves the model as it was."""
+        """As Keras', and a batch is looked at first, and a step that fails leaves the model as it was."""
         if force or self.train_function is None:
             prepare_optimizer(self)
             super().make_train_function(force=True)
             self.train_function = guarded(self, "train_function")
 
     def make_test_function(self, force: bool = False) -> None:
-        """As Keras', and a step that fails leaves the model as it was."""
+        """As Keras', and a batch is looked at first, and a step that fails leaves the model as it was."""
         if force or self.test_function is None:
             super().make_test_function(force=True)
             self.test_function = guarded(self, "test_function")
 
     def make_predict_function(self, force: bool = False) -> Any:
-        """As Keras', and a step that fails leaves the model as it was."""
+        """As Keras', and a batch is looked at first, and a step that fails leaves the model as it was."""
         if force or self.predict_function is None:
             super().make_predict_function(force=True)
             self.predict_function = guarded(self, "predict_function")

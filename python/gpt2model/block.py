@@ -107,7 +107,8 @@ class GPT2Block(keras.layers.Layer):
         )
         hidden = hidden + looked
         cross, cross_seen = past.cross, None
-        if states is not None and self.crossattention is not None and self.ln_cross_attn is not None:
+        encoded = states is not None or cross is not None  # a cache has the encoder's keys
+        if encoded and self.crossattention is not None and self.ln_cross_attn is not None:
             looked, cross, cross_seen = self.crossattention(
                 self.ln_cross_attn(hidden),
                 sight=encoder_sight,

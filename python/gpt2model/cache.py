@@ -17,9 +17,10 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, final
 
 import keras
+import numpy as np
 from keras import ops
 
-from .backend import BACKEND, Tensor, static_int
+from .backend import BACKEND, Tensor, sides, static_int
 from .config import GPT2Config
 from .errors import ContextLengthError
 
@@ -69,9 +70,16 @@ class KVCache(NamedTuple):
             dtype: of the tensors; Keras' `floatx` when None. It must be the model's compute dtype.
 
         Raises:
+            TypeError: sizes that are no integers.
+            ValueError: no rows, or no room.
             ContextLengthError: `max_length` is more than `n_positions`.
         """
         max_length = config.n_positions if max_length is None else max_length
+        for name, size in (("batch_size", batch_size), ("max_length", max_length)):
+            if size is None or isinstance(size, str | bytes | bool | float):
+                raise TypeError(f"KVCache.empty: {name} must be an integer, not {size!r}.")
+            if isinstance(size, int | np.integer) and size < 1:  # a traced number is not known yet
+                raise ValueError(f"KVCache.empty: {name} must be at least 1, not {size}.")
         if max_length > config.n_positions:
             raise ContextLengthError(
                 f"KVCache.empty: max_length is {max_length}, but the model has n_positions={config.n_positions}; "
@@ -184,6 +192,79 @@ def write(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     return ops.slice_update(buffer, (0, 0, offset, 0), new)
 
 
+def check_cache(cache: KVCache, config: GPT2Config, batch: int | None, dtype: str) -> None:
+    """Refuse a cache that is not this model's. Values are not looked at while tracing, shapes are.
+
+    Arguments:
+        batch: rows of the call, if known.
+        dtype: that the model computes in.
+
+    Raises:
+        TypeError: tensors of another type than the model computes in, or an offset that is no integer.
+        ValueError: naming the tensor, its shape and the wanted one, or the offset.
+    """
+    for name in ("keys", "values", "cross_keys", "cross_values"):
+        tensors = getattr(cache, name)
+        if len(tensors) != config.n_layer and (tensors or not name.startswith("cross")):
+            raise ValueError(
+                f"past_key_values.{name} has {len(tensors)} layers; the model has n_layer={config.n_layer}."
+            )
+    if len(cache.cross_keys) != len(cache.cross_values):
+        raise ValueError(
+            f"past_key_values has {len(cache.cross_keys)} cross_keys and {len(cache.cross_values)} cross_values."
+        )
+    check_layers(list(zip(cache.keys, cache.values, strict=True)), config, batch, dtype)
+    check_layers(
+        list(zip(cache.cross_keys, cache.cross_values, strict=True)), config, batch, dtype, "the encoder's "
+    )
+    offset = cache.offset
+    kind = str(getattr(offset, "dtype", type(offset).__name__))
+    shape = tuple(getattr(offset, "shape", ()))
+    if "int" not in kind or shape:
+        raise TypeError(
+            f"past_key_values.offset must be one integer, not {kind if not shape else (kind, shape)}."
+        )
+    known = static_int(offset)
+    if known is not None and not 0 <= known <= cache.max_length:
+        raise ValueError(
+            f"past_key_values.offset is {known}; it says how many of the {cache.max_length} positions are filled."
+        )
+
+
+def check_layers(
+    layers: Sequence[tuple[Tensor, ...]], config: GPT2Config, batch: int | None, dtype: str, whose: str = ""
+) -> None:
+    """Refuse keys and values that are not this model's, or not of one length in all layers.
+
+    Arguments:
+        layers: (key, value) of each, (batch, heads, positions, head_dim).
+        whose: they are, for messages.
+
+    Raises:
+        TypeError: another type than the model computes in.
+        ValueError: another shape.
+    """
+    length = next((sides(key)[2] for key, _ in layers if len(key.shape) == 4), None)
+    wanted = (batch, config.n_head, length, config.head_dim)
+    for index, layer in enumerate(layers):
+        for name, tensor in zip(("key", "value"), layer, strict=True):
+            given = sides(tensor)
+            if len(given) != 4 or any(
+                isinstance(side, int) and isinstance(want, int) and side != want
+                for side, want in zip(given, wanted, strict=True)
+            ):
+                raise ValueError(
+                    f"past_key_values: {whose}{name} of layer {index} has shape {given}; it must be "
+                    f"(batch {batch}, n_head {config.n_head}, positions {length}, head_dim {config.head_dim})."
+                )
+            kind = keras.backend.standardize_dtype(tensor.dtype)
+            if kind != dtype:
+                raise TypeError(
+                    f"past_key_values: {whose}{name} of layer {index} is {kind}, but the model computes in {dtype}; "
+                    "model.make_cache(batch_size) makes a cache that fits."
+                )
+
+
 def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
     """The layers of Hugging Face's form: a sequence of (key, value[, cross key, cross value]), or of
     TensorFlow's stacked (2, batch, heads, positions, head_dim).
@@ -193,11 +274,17 @@ def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
     """
     layers: list[tuple[Tensor, ...]] = []
     for index, layer in enumerate(past):
+        if layer is None:
+            raise ValueError(f"past_key_values[{index}] is None; all layers have a past, or none.")
         parts = (
             tuple(layer)
             if isinstance(layer, tuple | list)
             else tuple(layer[i] for i in range(layer.shape[0]))
         )
+        if layers and len(parts) != len(layers[0]):
+            raise ValueError(
+                f"past_key_values[{index}] has {len(parts)} parts, but past_key_values[0] has {len(layers[0])}."
+            )
         if len(parts) not in (2, 4) or any(len(part.shape) != 4 for part in parts):
             raise ValueError(
                 f"past_key_values[{index}] must be (key, value) or (key, value, cross key, cross value), each of shape "

@@ -186,6 +186,8 @@ FIELDS: Mapping[str, Field] = {
     "return_dict": Field(True, _flag),
     "architectures": Field(None, _names, optional=True),
     "dtype": Field(None, _text, optional=True),
+    "chunk_size_feed_forward": Field(0, _whole(0)),  # of no effect here: it only saves memory
+    "is_encoder_decoder": Field(False, _flag),
 }
 
 SIZES: Mapping[str, Mapping[str, int]] = {

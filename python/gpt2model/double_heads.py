@@ -12,6 +12,7 @@ import keras
 from keras import ops
 
 from .backend import Tensor
+from .bounds import poison
 from .cache import KVCache
 from .config import GPT2Config
 from .entry import check_ids, check_labels, check_like, entry, same
@@ -28,7 +29,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
     """GPT-2 with a language-model head and a multiple-choice head.
 
     Arguments:
-        config: the numbers of the model; the multiple-choice head gives one score, so `num_labels` becomes 1.
+        config: the numbers of the model; the multiple-choice head gives one score, so `num_labels` is 1 in its copy.
         dtype: Keras dtype or policy.
 
     Called as `GPT2Model` (no encoder), input_ids being (batch, choices, positions), and with:
@@ -47,9 +48,12 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         (True, True)
     """
 
+    label_names = ("labels", "mc_labels")
+
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
-        config.num_labels = 1  # as Hugging Face does, to the configuration that was given
+        config = self.config
+        config.num_labels = 1  # as Hugging Face does
         self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
         self.lm_head = None if config.tie_word_embeddings else self._language_model_head()
         self.multiple_choice_head = GPT2SequenceSummary(
@@ -101,14 +105,15 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
             training=training,
         )
         hidden = inner.last_hidden_state  # (batch, choices, positions, n_embd)
+        stray = None
         if mc_token_ids is not None:
             check_like("mc_token_ids", mc_token_ids, tuple(hidden.shape)[:-2])
-            if hidden.shape[-2] is not None:
-                check_ids(
-                    "mc_token_ids", mc_token_ids, hidden.shape[-2], "it must be a position of its choice."
-                )
+            stray = check_ids("mc_token_ids", mc_token_ids, ops.shape(hidden)[-2])
         scores = self.multiple_choice_head(hidden, mc_token_ids, training=training)  # (batch, choices, 1)
-        mc_logits = ops.squeeze(scores, -1)  # (batch, choices)
+        if stray is not None and self.config.summary_type == "cls_index":  # the only one that looks at it
+            scores = scores + ops.expand_dims(poison(stray, scores.dtype), -1)
+        # (batch, choices); a head that is not projected to one score keeps the last axis, as Hugging Face's
+        mc_logits = ops.squeeze(scores, -1) if scores.shape[-1] == 1 else scores
         output = GPT2DoubleHeadsModelOutput(
             logits=self.logits(hidden),
             mc_logits=mc_logits,
@@ -119,6 +124,17 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         for name, loss in self.losses_of(output, {"labels": labels, "mc_labels": mc_labels}).items():
             output[name] = loss
         return self._answer(output, return_dict)
+
+    def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
+        """As with one head, and a choice is one of those that came, its position one of the input's."""
+        limits = super().value_limits(inputs)
+        shape: tuple[Any, ...] = tuple(getattr(inputs.get("input_ids"), "shape", ()))
+        if len(shape) < 3 or not all(isinstance(side, int) for side in shape[-2:]):
+            return limits
+        choices = (
+            self.config.summary_use_proj and self.config.summary_proj_to_labels
+        )  # else: vectors, not scores
+        return {**limits, "mc_token_ids": shape[-1], **({"mc_labels": shape[-2]} if choices else {})}
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """Both losses, as far as there are labels: a mapping of `labels` and `mc_labels`, or a pair."""
@@ -131,16 +147,21 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
             check_labels("labels", labels["labels"], tuple(output.logits.shape)[:-1], self.config.vocab_size)
             losses["loss"] = language_model_loss(output.logits, labels["labels"])
         if labels.get("mc_labels") is not None:
-            choices = output.mc_logits.shape[-1]
+            scores = output.mc_logits  # (batch, choices)
+            choices = scores.shape[-1]
+            if (
+                len(scores.shape) > 2
+            ):  # not projected to one score: every vector is a row, as in Hugging Face's
+                scores = ops.reshape(scores, (-1, choices))
             right = ops.reshape(labels["mc_labels"], (-1,))
-            if not same(right.shape[0], output.mc_logits.shape[0]):
+            if not same(right.shape[0], scores.shape[0]):
                 raise ValueError(
                     f"mc_labels has shape {tuple(labels['mc_labels'].shape)}; it must be "
-                    f"({output.mc_logits.shape[0]},): one right choice a row."
+                    f"({scores.shape[0]},): one right choice a row."
                 )
             if choices is not None:
                 check_labels("mc_labels", right, tuple(right.shape), choices)
-            losses["mc_loss"] = cross_entropy(output.mc_logits, right)
+            losses["mc_loss"] = cross_entropy(scores, right)
         return losses
 
     def scores_of(self, output: Any) -> Any:

@@ -1,64 +1,106 @@
 """May these inputs come in? The door of every model.
 
-Owns the shapes and ranges of what a caller passes, and the mapping form of a call (`model({"input_ids": ...,
-...})`, which is how `fit` passes a batch). Refuses to look at values under tracing: there only shapes are
-checked, at no cost in the graph.
+Owns the kinds and shapes of what a caller passes, and the mapping form of a call (`model({"input_ids": ...,
+...})`, which is how `fit` passes a batch). Refuses values, which are `bounds.py`'s: under tracing only shapes are
+checked here, at no cost in the graph.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast, final
 
+import keras
 import numpy as np
+from keras import ops
 
-from .backend import BACKEND, Tensor, concrete, sides
+from .backend import BACKEND, Tensor, sides
+from .bounds import outside
 from .cache import KVCache
 from .config import GPT2Config
 from .errors import ContextLengthError
 
-IGNORED_LABEL = -100
-
-_trusted: ContextVar[bool] = ContextVar("gpt2model_trusted", default=False)
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 @final
 class Held:
-    """A cache on its way through Keras, which takes apart every structure it can see and refuses one that
-    mixes tensors and plain numbers, as a cache with a known offset does."""
+    """What goes through Keras unseen: a cache, since Keras takes apart every structure it can see and refuses
+    one that mixes tensors and plain numbers, as a cache with a known offset does; and labels that are no whole
+    numbers, since Keras would round them to the type that the model computes in."""
 
     __slots__ = ("content",)
 
-    def __init__(self, content: KVCache) -> None:
+    def __init__(self, content: Any) -> None:
         self.content = content
 
 
-def held(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Arguments with each cache in its holder, and nested lists of numbers as arrays.
+def arrays_of(
+    names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with nested lists of numbers as arrays.
+
+    Arguments:
+        names: of the positional arguments.
 
     Raises:
         TypeError: a list that holds something else than numbers.
         ValueError: a list whose rows differ in length.
     """
-    args = tuple(
-        value if index == 1 else as_arrays(value, "input_ids" if index == 0 else "an argument", rows=True)
-        for index, value in enumerate(args)
+
+    def array(name: str, value: Any) -> Any:
+        if name in _FLAGS and isinstance(value, np.generic):
+            return value.item()  # Keras would make a tensor of it
+        return value if name == "past_key_values" else as_arrays(value, name, rows=True)
+
+    # More arguments than there are names go on to Python, which has its own word for that.
+    named = (*names, *("an argument",) * max(0, len(args) - len(names)))
+    return (
+        tuple(array(name, value) for name, value in zip(named, args, strict=False)),
+        {name: array(name, value) for name, value in kwargs.items()},
     )
-    kwargs = {
-        name: value if name == "past_key_values" else as_arrays(value, name, rows=True)
-        for name, value in kwargs.items()
-    }
-    if any(isinstance(value, KVCache) for value in args):
-        args = tuple(Held(value) if isinstance(value, KVCache) else value for value in args)
-    if isinstance(kwargs.get("past_key_values"), KVCache):
-        kwargs = {**kwargs, "past_key_values": Held(kwargs["past_key_values"])}
+
+
+def held(
+    names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments with each cache and each float label in its holder; those in a mapping of inputs come out of it.
+
+    Raises:
+        TypeError: a cache of a kind that is not taken.
+    """
+    kwargs = {name: _held(name, value) for name, value in kwargs.items()}
+    args = tuple(_held(name, value) for name, value in zip(names, args, strict=False)) + args[len(names) :]
+    first = args[0] if args else kwargs.get("input_ids")
+    if isinstance(first, Mapping) and not {"labels", "past_key_values"}.isdisjoint(first):
+        # Keras refuses a structure in which tensors and holders meet.
+        parts = {name: _held(name, value) for name, value in first.items()}
+        kwargs |= {name: part for name, part in parts.items() if isinstance(part, Held)}
+        rest = {name: part for name, part in parts.items() if not isinstance(part, Held)}
+        args, kwargs = ((rest, *args[1:]), kwargs) if args else (args, {**kwargs, "input_ids": rest})
     return args, kwargs
+
+
+def _held(name: str, value: Any) -> Any:
+    if name == "past_key_values":
+        check_past(value)
+        return Held(value) if isinstance(value, KVCache) else value
+    if name == "labels":
+        floats = "float" in str(getattr(value, "dtype", ""))
+        return Held(value) if floats and not isinstance(value, keras.KerasTensor) else value
+    return value
+
+
+def _released(value: Any) -> Any:
+    """What a holder holds; labels as float32, in which losses are computed."""
+    if not isinstance(value, Held):
+        return value
+    if isinstance(value.content, KVCache):
+        return value.content
+    return ops.cast(ops.convert_to_tensor(value.content), "float32")
 
 
 def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
@@ -132,16 +174,6 @@ def _is_plain(value: Any, rows: bool) -> bool:
     )
 
 
-@contextlib.contextmanager
-def trusted() -> Iterator[None]:
-    """Inside, values of ids are not looked at: for loops that feed a model its own answers."""
-    token = _trusted.set(True)
-    try:
-        yield
-    finally:
-        _trusted.reset(token)
-
-
 def entry(call: Method) -> Method:
     """Let a model's `call` take a mapping of its arguments as the first one, and keep TensorFlow's autograph
     out of it.
@@ -150,9 +182,8 @@ def entry(call: Method) -> Method:
 
     @functools.wraps(call)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        args = tuple(value.content if isinstance(value, Held) else value for value in args)
-        if isinstance(kwargs.get("past_key_values"), Held):
-            kwargs = {**kwargs, "past_key_values": kwargs["past_key_values"].content}
+        args = tuple(map(_released, args))
+        kwargs = {name: _released(value) for name, value in kwargs.items()}
         first = args[0] if args else kwargs.get("input_ids")
         if not isinstance(first, Mapping):
             check_kinds((*zip(names[1:], args, strict=False), *kwargs.items()))
@@ -168,27 +199,38 @@ def entry(call: Method) -> Method:
                 f"{type(self).__name__} takes no input {unknown}; it takes {', '.join(names[1:])}. "
                 "Drop them from the batch or rename them."
             )
-        check_kinds(first.items())
-        return call(self, **{**kwargs, **first})
+        given = {**kwargs, **{name: _released(value) for name, value in first.items()}}
+        check_kinds(given.items())
+        return call(self, **given)
 
+    door: Any = wrapper
     if BACKEND == "tensorflow":
         # Python here decides by static facts only; rewriting it as a graph would cost seconds of tracing.
-        return cast(Method, sys.modules["tensorflow"].autograph.experimental.do_not_convert(wrapper))
-    return cast(Method, wrapper)
+        door = sys.modules["tensorflow"].autograph.experimental.do_not_convert(wrapper)
+    door.argument_names = names[1:]
+    return cast(Method, door)
 
 
-_PLAIN = frozenset(
-    ["logits_to_keep", "output_attentions", "output_hidden_states", "return_dict", "training", "use_cache"]
-)
+_FLAGS = frozenset(["output_attentions", "output_hidden_states", "return_dict", "training", "use_cache"])
+_PLAIN = frozenset(["logits_to_keep", *_FLAGS])
+_FLOATS = frozenset(["inputs_embeds", "encoder_hidden_states"])
 
 
 def check_kinds(arguments: Iterable[tuple[str, Any]]) -> None:
-    """Refuse texts and plain numbers where tensors belong.
+    """Refuse texts and plain numbers where tensors belong, whole numbers where vectors do, and flags that are
+    neither true nor false.
 
     Raises:
         TypeError: naming the argument.
     """
     for name, value in arguments:
+        if name in _FLAGS and not (value is None or isinstance(value, bool | np.bool_ | int)):
+            raise TypeError(f"{name} must be True, False or None (as configured), not {value!r}.")
+        if name in _FLOATS and value is not None and "float" not in str(getattr(value, "dtype", "float")):
+            ids = "; ids go in by input_ids." if name == "inputs_embeds" else "."
+            raise TypeError(
+                f"{name} must be floating-point vectors, not {tuple(value.shape)} of {value.dtype}{ids}"
+            )
         if isinstance(value, str | bytes | int | float) and name not in _PLAIN:
             text = isinstance(value, str | bytes)
             raise TypeError(
@@ -202,8 +244,8 @@ def same(side: Any, other: Any) -> bool:
     return not isinstance(side, int) or not isinstance(other, int) or side == other
 
 
-def check_ids(name: str, ids: Tensor, limit: int, mend: str) -> None:
-    """Refuse ids outside [0, limit), where they can be seen.
+def check_ids(name: str, ids: Tensor, limit: int | Tensor) -> Tensor | None:
+    """Refuse ids outside [0, limit), where they can be seen; elsewhere say which are, as `bounds.outside` does.
 
     Raises:
         TypeError: ids that are no integers.
@@ -211,12 +253,30 @@ def check_ids(name: str, ids: Tensor, limit: int, mend: str) -> None:
     """
     if "int" not in str(ids.dtype):
         raise TypeError(f"{name} must be integers, not {ids.dtype}; embeddings go in by inputs_embeds.")
-    known = None if _trusted.get() else concrete(ids)
-    if known is None or known.size == 0:
+    return outside(name, ids, limit)
+
+
+def check_past(past: Any) -> None:
+    """Refuse what is no cache of ours.
+
+    transformers' own caches among it: they are filled in place, and whoever passes one counts on that, while a
+    call here gives back another cache.
+
+    Raises:
+        TypeError: with the line that converts it.
+    """
+    if (
+        past is None
+        or isinstance(past, KVCache | tuple | list | np.ndarray | keras.KerasTensor)
+        or ops.is_tensor(past)
+    ):
         return
-    if known.min() < 0 or known.max() >= limit:
-        place = tuple(int(i) for i in next(zip(*((known < 0) | (known >= limit)).nonzero(), strict=True)))
-        raise ValueError(f"{name}{list(place)} is {int(known[place])}, outside 0..{limit - 1}; {mend}")
+    kind, mend = type(past).__name__, "leave it out for none."
+    if hasattr(past, "layers") or hasattr(past, "to_legacy_cache"):
+        mend = "tuple((layer.keys.numpy(), layer.values.numpy()) for layer in cache.layers) makes the latter of it."
+    raise TypeError(
+        f"past_key_values must be a KVCache or Hugging Face's tuple of (key, value) for each layer, not {kind}; {mend}"
+    )
 
 
 def check_tokens(
@@ -225,7 +285,7 @@ def check_tokens(
     """Exactly one of ids and embeddings, of a usable shape; the shape without the embedding's width.
 
     Raises:
-        ValueError: both, neither, misshapen, empty, or ids out of the vocabulary.
+        ValueError: both, neither, misshapen or empty.
     """
     if (input_ids is None) == (inputs_embeds is None):
         both = "both" if input_ids is not None else "neither"
@@ -237,9 +297,6 @@ def check_tokens(
                 f"input_ids must be (batch, positions), not {shape}; a single row needs a batch axis: "
                 "ids[None], or tokenizer([text]) instead of tokenizer(text)."
             )
-        check_ids(
-            "input_ids", input_ids, config.vocab_size, "the tokenizer does not fit the model's vocabulary."
-        )
     else:
         shape = sides(inputs_embeds)
         if len(shape) < 3 or not same(shape[-1], config.n_embd):
@@ -280,29 +337,38 @@ def check_length(config: GPT2Config, before: int | None, steps: int | None) -> N
         )
 
 
-def check_positions(config: GPT2Config, position_ids: Tensor, shape: tuple[int | None, ...]) -> None:
-    """Refuse position ids that are misshapen or that the model has no embedding for.
+def check_positions(
+    config: GPT2Config, position_ids: Tensor, shape: tuple[int | None, ...], batch: int | None
+) -> Tensor | None:
+    """Refuse position ids that are misshapen or that the model has no embedding for; where they have no values
+    yet, say which have none, as `bounds.outside` does.
+
+    Arguments:
+        shape: of the input.
+        batch: its rows, leading axes joined.
 
     Raises:
         ValueError, ContextLengthError.
     """
     given = sides(position_ids)
-    if len(given) not in (1, 2, len(shape)) or not same(given[-1], shape[-1]):
+    good = len(given) in (1, 2, len(shape)) and same(given[-1], shape[-1])
+    if good and len(given) == 2:
+        good = same(given[0], batch) or same(given[0], 1)
+    elif good:
+        good = len(given) == 1 or all(map(same, given, shape))
+    if not good:
         raise ValueError(
-            f"position_ids has shape {given}; it must be (positions,) or (batch, positions) of {shape}."
+            f"position_ids has shape {given}; it must be {shape}, (1, {shape[-1]}) or ({shape[-1]},): one position for "
+            "each token."
         )
     if "int" not in str(position_ids.dtype):
         raise TypeError(f"position_ids must be integers, not {position_ids.dtype}.")
-    known = None if _trusted.get() else concrete(position_ids)
-    if known is not None and known.size and (known.min() < 0 or known.max() >= config.n_positions):
-        raise ContextLengthError(
-            f"position_ids run from {known.min()} to {known.max()}, but the model has positions "
-            f"0..{config.n_positions - 1} (n_positions)."
-        )
+    return outside("position_ids", position_ids, config.n_positions)
 
 
 def check_labels(name: str, labels: Tensor, shape: tuple[int | None, ...], limit: int) -> None:
-    """Refuse class labels of another shape or out of range; -100 is the label that is ignored.
+    """Refuse class labels of another shape or out of range; -100 is the label that is ignored. (Where labels
+    have no values yet, those out of range make the loss NaN; see `losses.cross_entropy`.)
 
     Raises:
         TypeError, ValueError: naming the labels.
@@ -310,10 +376,4 @@ def check_labels(name: str, labels: Tensor, shape: tuple[int | None, ...], limit
     check_like(name, labels, shape)
     if "int" not in str(labels.dtype):
         raise TypeError(f"{name} must be integers, not {labels.dtype}.")
-    known = concrete(labels)
-    if known is not None and known.size:
-        bad = (known != IGNORED_LABEL) & ((known < 0) | (known >= limit))
-        if bad.any():
-            raise ValueError(
-                f"{name} holds {int(known[bad][0])}; labels are 0..{limit - 1}, or {IGNORED_LABEL} where none counts."
-            )
+    outside(name, labels, limit)

@@ -11,10 +11,12 @@ from typing import Any, final
 import keras
 from keras import ops
 
-from .backend import Tensor, product_of_rows
+from .backend import Tensor, concrete, product_of_rows, sides, static_int
 from .base import GPT2PreTrainedModel
+from .bounds import outside, poison, signed
 from .cache import KVCache
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .entry import check_labels, entry
 from .initialisation import weight_initializer
 from .losses import language_model_loss
@@ -30,19 +32,48 @@ def tied_logits(wte: keras.layers.ReversibleEmbedding, hidden: Tensor) -> Tensor
 
 
 def kept_positions(hidden: Tensor, logits_to_keep: int | Tensor) -> Tensor:
-    """The positions whose logits are wanted: all for 0, the last so many, or those of a list of indices."""
-    if isinstance(logits_to_keep, int):
-        if logits_to_keep < 0:
-            raise ValueError(f"logits_to_keep must be 0 (all) or more, not {logits_to_keep}.")
-        return hidden if logits_to_keep == 0 else hidden[..., -logits_to_keep:, :]
-    return ops.take(hidden, logits_to_keep, axis=-2)
+    """The positions whose logits are wanted: all for 0, the last so many, or those of a list of indices, of which
+    negative ones count from the end.
+
+    Raises:
+        TypeError: neither an integer nor a list of them.
+        ValueError: a number below 0, or a position that is not there (NaN stands there while tracing).
+    """
+    shape = tuple(getattr(logits_to_keep, "shape", ()))
+    kind = str(getattr(logits_to_keep, "dtype", type(logits_to_keep).__name__))
+    if "int" not in kind or len(shape) > 1:
+        what = f"{kind} of shape {shape}" if shape else kind
+        raise TypeError(f"logits_to_keep must be an integer or a list of indices, not {what}.")
+    if not shape:
+        last = static_int(logits_to_keep)
+        if last is None:
+            raise TypeError(
+                "logits_to_keep is traced; a number of positions must be known, or give a list of one."
+            )
+        if last < 0:
+            raise ValueError(f"logits_to_keep must be 0 (all) or more, not {last}.")
+        return hidden if last == 0 else hidden[..., -last:, :]
+    length = sides(hidden)[-2]
+    known = concrete(logits_to_keep)
+    if known is not None and length is not None:
+        bad = (known < -length) | (known >= length)
+        if bad.any():
+            raise ValueError(
+                f"logits_to_keep{[int(bad.argmax())]} is {int(known[bad][0])}, but there are {length} positions."
+            )
+    steps = ops.shape(hidden)[-2]
+    places = signed(ops.convert_to_tensor(logits_to_keep))
+    places = ops.where(ops.less(places, 0), places + ops.cast(steps, places.dtype), places)
+    taken = ops.take(hidden, places, axis=-2)
+    stray = outside("logits_to_keep", places, steps)
+    return taken if stray is None else taken + ops.expand_dims(poison(stray, taken.dtype), -1)
 
 
 class LanguageModelHead(GPT2PreTrainedModel):
     """Abstract: what the models with a language-model head share."""
 
-    def _language_model_head(self) -> keras.layers.Dense:
-        return keras.layers.Dense(
+    def _language_model_head(self) -> GPT2Dense:
+        return GPT2Dense(
             self.config.vocab_size,
             use_bias=False,
             kernel_initializer=weight_initializer(self.config),
@@ -54,13 +85,13 @@ class LanguageModelHead(GPT2PreTrainedModel):
         """Scores of the vocabulary: (..., n_embd) to (..., vocab_size)."""
         return self.lm_head(hidden) if self.lm_head is not None else tied_logits(self.transformer.wte, hidden)
 
+    def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
+        """As of every model, and labels are of the vocabulary."""
+        return {**super().value_limits(inputs), "labels": self.config.vocab_size}
+
     def get_output_embeddings(self) -> keras.layers.Layer:
         """The untied head, or the word embeddings."""
         return self.transformer.wte if self.lm_head is None else self.lm_head
-
-    def make_cache(self, batch_size: int, max_length: int | None = None) -> KVCache:
-        """An empty cache that fits this model; see `KVCache.empty`."""
-        return KVCache.empty(self.config, batch_size, max_length, dtype=self.compute_dtype)
 
 
 @final
@@ -140,7 +171,7 @@ class GPT2LMHeadModel(LanguageModelHead):
         logits = self.logits(kept_positions(inner.last_hidden_state, logits_to_keep))
         loss = None
         if labels is not None:
-            if not (isinstance(logits_to_keep, int) and logits_to_keep == 0):
+            if getattr(logits_to_keep, "shape", ()) != () or static_int(logits_to_keep) != 0:
                 raise ValueError("labels need the logits of every position; leave logits_to_keep at 0.")
             check_labels("labels", labels, tuple(logits.shape)[:-1], self.config.vocab_size)
             loss = language_model_loss(logits, labels)

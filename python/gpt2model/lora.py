@@ -1,7 +1,7 @@
 """How is a model fine-tuned by a few numbers? LoRA over Keras' own Dense layers.
 
 Owns the choice of layers and the freezing of all others. Refuses the arithmetic:
-`keras.layers.Dense.enable_lora` has it.
+`keras.layers.Dense.enable_lora` has it, and `dense.py` keeps it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from .backend import BACKEND
+from .low_rank import check_rank
 
 
 def restrict_to_lora(
@@ -21,10 +22,13 @@ def restrict_to_lora(
     trainable.
 
     Raises:
-        ValueError: a rank below 1, or a name that no layer has.
+        TypeError: a rank that is no integer, a factor that is no number, or one name instead of several.
+        ValueError: a rank below 1, a name that no layer has, or a layer that has LoRA already.
     """
-    if rank < 1:
-        raise ValueError(f"enable_lora: rank must be at least 1, not {rank}.")
+    rank = check_rank(rank, lora_alpha)
+    for argument, given in (("target_names", target_names), ("also_train", also_train)):
+        if isinstance(given, str):
+            raise TypeError(f"enable_lora: {argument} is a sequence of names: [{given!r}], not {given!r}.")
     leaves = [
         layer for layer in model._flatten_layers(include_self=False) if not list(layer._flatten_layers(False))
     ]
@@ -38,6 +42,12 @@ def restrict_to_lora(
         raise ValueError(
             f"enable_lora: {type(model).__name__} has no such layer: {', '.join(sorted(missing))}; it has "
             f"{', '.join(sorted({layer.name for layer in leaves if layer.variables}))}."
+        )
+    twice = [layer.path for layer in targets if layer.lora_enabled]
+    if twice:
+        raise ValueError(
+            f"enable_lora: {', '.join(twice)} have LoRA already; to begin with another one, merge the first: "
+            "save_pretrained, then from_pretrained."
         )
     for layer in leaves:
         if layer not in kept:

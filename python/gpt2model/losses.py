@@ -1,7 +1,8 @@
 """How wrong was the model? The losses of the heads, as Hugging Face's PyTorch models compute them.
 
 Owns the formulas, all in float32. One thing differs by intent: where every label is ignored, the loss is 0
-(and so is its gradient), where PyTorch's mean over nothing is NaN and would wreck the weights.
+(and so is its gradient), where PyTorch's mean over nothing is NaN and would wreck the weights. A label that is no
+class and that nobody could refuse (`bounds.py`) makes the loss NaN.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 from keras import ops
 
 from .backend import BACKEND, Tensor
+from .bounds import IGNORED_LABEL, poison, signed
 from .config import PROBLEM_TYPES, GPT2Config
-from .entry import IGNORED_LABEL
 
 
 def _plain_log_sum_exp(logits: Tensor) -> Tensor:
@@ -40,19 +41,25 @@ def cross_entropy(logits: Tensor, labels: Tensor, ignored: int | Tensor = IGNORE
 
     Arguments:
         logits: (..., classes).
-        labels: (...) integers.
+        labels: (...) integers of any type.
         ignored: the label that does not count.
+
+    Returns:
+        A float32 scalar; NaN if a label is neither a class nor ignored.
 
     Example:
         >>> float(cross_entropy(ops.zeros((2, 4)), ops.convert_to_tensor([1, -100]))) == float(ops.log(4.0))
         True
     """
-    labels = ops.cast(labels, "int32")
+    labels = signed(labels)
     counts = ops.not_equal(labels, ignored)
-    chosen = ops.where(counts, labels, ops.zeros_like(labels))
+    good = ops.logical_and(ops.greater_equal(labels, 0), ops.less(labels, ops.shape(logits)[-1]))
+    chosen = ops.cast(ops.where(ops.logical_and(counts, good), labels, ops.zeros_like(labels)), "int32")
     surprise = _surprise(ops.cast(logits, "float32"), chosen)
     weight = ops.cast(counts, "float32")
-    return ops.sum(surprise * weight) / ops.maximum(ops.sum(weight), 1.0)
+    bad = ops.logical_and(counts, ops.logical_not(good))
+    total = ops.sum(surprise * (weight + poison(bad, "float32")))
+    return total / ops.maximum(ops.sum(weight), 1.0)
 
 
 def _surprise(logits: Tensor, labels: Tensor) -> Tensor:
@@ -77,6 +84,7 @@ def language_model_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (..., positions, vocab_size).
         labels: (..., positions); the same ids as the input, -100 where none counts.
     """
+    labels = signed(labels)  # an unsigned type has no -100
     # Labels move, not logits: cutting the logits would copy the largest tensor of the model.
     ahead = labels[..., 1:]
     last = ops.full_like(labels[..., :1], IGNORED_LABEL)
@@ -121,6 +129,6 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start: Tensor, end: Tens
     length = ops.shape(start_logits)[1]
     total = 0.0
     for logits, positions in ((start_logits, start), (end_logits, end)):
-        place = ops.clip(ops.reshape(ops.cast(positions, "int32"), (-1,)), 0, length)
+        place = ops.clip(ops.reshape(signed(positions), (-1,)), 0, length)
         total = total + cross_entropy(logits, place, ignored=length)
     return total / 2.0

@@ -13,6 +13,7 @@ from typing import final
 from keras import ops
 
 from .backend import Tensor, sides, static_int
+from .bounds import check_flags
 from .entry import same
 
 
@@ -107,6 +108,7 @@ def check_padding(
         ValueError: its shape and the shape it must have.
     """
     shape = sides(padding)
+    check_flags("attention_mask", padding)
     known = before is not None and steps is not None
     need = (before or 0) + (steps or 0) if known else None
     good = len(shape) == 2 and same(shape[0], batch)
@@ -135,43 +137,54 @@ def encoder_visibility(
     Arguments:
         mask: (batch, encoder positions) or (batch, queries, encoder positions), nonzero where a position
             counts.
+        positions: of the encoder, as its states or the cached keys have them.
 
     Raises:
-        ValueError: another shape.
+        ValueError: another shape, or numbers that no mask has.
     """
     if mask is None:
         return Visibility(causal=False, mask=None)
+    check_flags("encoder_attention_mask", mask)
     shape = sides(mask)
     if len(shape) == 2 and same(shape[0], batch) and same(shape[1], positions):
         return Visibility(causal=False, mask=ops.expand_dims(ops.not_equal(mask, 0), (1, 2)))
     if len(shape) == 3 and same(shape[0], batch) and same(shape[1], steps) and same(shape[2], positions):
         return Visibility(causal=False, mask=ops.expand_dims(ops.not_equal(mask, 0), 1))
     raise ValueError(
-        f"encoder_attention_mask has shape {shape}; it must be ({batch}, {positions}), as encoder_hidden_states is, or "
-        f"({batch}, {steps}, {positions})."
+        f"encoder_attention_mask has shape {shape}; it must be ({batch}, {positions}), as encoder_hidden_states is (or "
+        f"the encoder's keys in the cache are), or ({batch}, {steps}, {positions})."
     )
 
 
-def layer_head_masks(head_mask: Tensor | None, layers: int, heads: int) -> list[Tensor | None]:
+def layer_head_masks(
+    head_mask: Tensor | None, layers: int, scores: tuple[int | None, ...]
+) -> list[Tensor | None]:
     """Per layer, what the attention weights are multiplied by: broadcastable to (batch, heads, queries,
     keys).
 
     Arguments:
         head_mask: (heads,), (layers, heads), or (layers, batch, heads, queries, keys) with any of the last
             four sides 1.
+        scores: (batch, heads, queries, keys), as far as known.
 
     Raises:
         ValueError: another shape.
     """
     if head_mask is None:
         return [None] * layers
-    shape = sides(head_mask)
+    shape, heads = sides(head_mask), scores[1]
+    if "float" not in str(head_mask.dtype) and "int" not in str(head_mask.dtype):
+        raise TypeError(
+            f"head_mask must be numbers, factors of the attention weights, not {head_mask.dtype}."
+        )
     if len(shape) == 1 and same(shape[0], heads):
         return [ops.reshape(head_mask, (1, heads, 1, 1))] * layers
     if len(shape) == 2 and same(shape[0], layers) and same(shape[1], heads):
         return [ops.reshape(head_mask[index], (1, heads, 1, 1)) for index in range(layers)]
-    if len(shape) == 5 and same(shape[0], layers) and shape[2] in (None, 1, heads):
+    whole = len(shape) == 5 and same(shape[0], layers)
+    if whole and all(side == 1 or same(side, other) for side, other in zip(shape[1:], scores, strict=True)):
         return [head_mask[index] for index in range(layers)]
     raise ValueError(
-        f"head_mask has shape {shape}; it must be ({heads},) or ({layers}, {heads}): layers and heads."
+        f"head_mask has shape {shape}; it must be ({heads},) or ({layers}, {heads}): layers and heads; or "
+        f"({layers}, {', '.join(map(str, scores))}), any of the last four 1: layers, batch, heads, queries and keys."
     )

@@ -12,6 +12,7 @@ import keras
 from .activations import activation
 from .backend import Tensor
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
 
@@ -31,13 +32,13 @@ class GPT2MLP(keras.layers.Layer):
         super().__init__(**kwargs)
         self.n_embd, self.inner_dim = config.n_embd, config.inner_dim
         self.act = activation(config.activation_function)
-        self.c_fc = keras.layers.Dense(
+        self.c_fc = GPT2Dense(
             self.inner_dim,
             kernel_initializer=weight_initializer(config),
             dtype=self.dtype_policy,
             name="c_fc",
         )
-        self.c_proj = keras.layers.Dense(
+        self.c_proj = GPT2Dense(
             self.n_embd,
             kernel_initializer=residual_initializer(config),
             dtype=self.dtype_policy,

@@ -17,7 +17,7 @@ import keras
 from gpt2tok.cli.progress import Progress, progress
 
 from .checkpoints.assigning import assign, let_go
-from .checkpoints.comparing import LM_HEAD, Comparison, compare
+from .checkpoints.comparing import LM_HEAD, Comparison, break_promises, compare
 from .checkpoints.locating import locate
 from .checkpoints.messages import listed
 from .checkpoints.model_tensors import checkpoint_of_model, slots_of
@@ -79,7 +79,12 @@ def load_pretrained(
     """A model with the weights of a checkpoint, whichever of the formats it has.
 
     Tensors are read one block at a time into the model's variables, so memory holds the model once. A head
-    that the checkpoint does not have starts anew, and a warning names its tensors; likewise cross-attention.
+    that the checkpoint does not have starts anew, and a warning names its tensors; likewise cross-attention
+    that the caller asks for (`add_cross_attention=True`). Where the checkpoint's own configuration promises it,
+    its absence is an error.
+
+    The answer is a fresh model of real numbers, all of which learn: of Keras' files LoRA is merged and int8
+    turned back (quantizing again gives the same integers). `keras.saving.load_model` gives the model as it was.
 
     Arguments:
         cls: one of the six classes.
@@ -138,6 +143,8 @@ def load_pretrained(
                 num_labels=1
             )  # It scores one choice at a time, and makes its configuration say so.
         comparison = compare(wanted, checkpoint, class_name)
+        if config is None:
+            break_promises(comparison, own, checkpoint, changes)
         if ignore_mismatched_sizes and not comparison.missing:
             comparison.new += comparison.misshapen
             mismatched, comparison.misshapen = comparison.misshapen, {}
@@ -178,8 +185,9 @@ def save_pretrained(
     """Saves a model so that this package and the format's owner load it again. All files appear or none.
 
     Arguments:
-        model: one of the six classes. LoRA is merged and int8 turned back to real numbers, but for "keras",
-            which keeps both.
+        model: one of the six classes. "keras" and "weights.h5" keep LoRA, int8 and, the former, what is frozen
+            and the optimizer, for `keras.saving.load_model` and `load_weights`; the others merge LoRA and turn
+            int8 back to real numbers, as `from_pretrained` does of all of them.
         directory: made if it is not there.
         format: "safetensors" (transformers loads it), "keras-hub" (a preset), "keras" (`model.keras`) or
             "weights.h5".

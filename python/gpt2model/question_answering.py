@@ -13,6 +13,7 @@ import keras
 from .backend import Tensor
 from .base import GPT2PreTrainedModel
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .entry import entry, same
 from .initialisation import weight_initializer
 from .losses import span_loss
@@ -42,10 +43,12 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         True
     """
 
+    label_names = ("start_positions", "end_positions")
+
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
-        self.qa_outputs = keras.layers.Dense(
+        self.qa_outputs = GPT2Dense(
             2, kernel_initializer=weight_initializer(config), dtype=self.dtype_policy, name="qa_outputs"
         )
         self._finish()

@@ -1,6 +1,7 @@
 """What is left of a model whose training step failed? The model as it was before that step.
 
-Owns the guard around the functions that Keras makes for `fit`, `evaluate` and `predict`. Keras mostly finds bad
+Owns the guard around the functions that Keras makes for `fit`, `evaluate` and `predict`, which also has each batch
+looked at before its step (`feeding.py`). Keras mostly finds bad
 labels in a trial run, when it builds what a model lacks; these models lack nothing, so the first failure is that
 of the step itself, in the midst of Keras' work. Refuses to catch anything: every error goes on to the caller.
 """
@@ -14,6 +15,7 @@ from typing import Any
 import keras
 
 from .backend import BACKEND
+from .feeding import check_step, checked
 
 Step = Callable[..., Any]
 
@@ -49,7 +51,7 @@ def guarded(model: keras.Model, name: str) -> Step:
 
         def restoring(state: Any, *data: Any) -> Any:
             try:
-                return step(state, *data)
+                return step(state, *(checked(model, batches) for batches in data))
             except BaseException:
                 # Keras has taken the values out of the variables, and this state is all there is of them.
                 held = {
@@ -71,6 +73,7 @@ def guarded(model: keras.Model, name: str) -> Step:
 
         def renewing(*data: Any) -> Any:
             nonlocal worked
+            data = _looked_at(model, name, *data)
             try:
                 result = step(*data)
             except BaseException as error:
@@ -82,7 +85,32 @@ def guarded(model: keras.Model, name: str) -> Step:
             return result
 
         return renewing
-    return step  # PyTorch's steps run as they are written, and keep nothing.
+
+    def looking(*data: Any) -> Any:
+        for batches in data:
+            check_step(model, batches[0])
+        return step(*data)  # PyTorch's steps run as they are written, and keep nothing.
+
+    return looking
+
+
+def _looked_at(model: Any, name: str, batches: Any) -> tuple[Any]:
+    """What a step of TensorFlow is given, its batches looked at as far as they have values outside of graphs.
+
+    A tf.data iterator is otherwise drawn from within a graph. Its next batch is drawn here instead, unless one call
+    runs several steps, or on several devices; those have the graph's own assertions, where XLA leaves them.
+    """
+    tf = sys.modules["tensorflow"]
+    if name == "predict_function":
+        for batch in batches:  # a list
+            check_step(model, batch)
+    elif not isinstance(batches, tf.data.Iterator | tf.distribute.DistributedIterator):
+        return (checked(model, batches),)
+    elif isinstance(batches, tf.data.Iterator) and model.steps_per_execution == 1:
+        batch = next(batches)
+        check_step(model, batch)
+        return (iter((batch,)),)
+    return (batches,)
 
 
 def _put_back(variables: Iterable[keras.Variable], values: Iterable[Any]) -> None:

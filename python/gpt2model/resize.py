@@ -6,6 +6,7 @@ reorder rows.
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -18,10 +19,20 @@ def resize_word_embeddings(model: Any, rows: int | None, multiple: int | None) -
     """Put a layer with `rows` rows, rounded up to a multiple, in the place of the word embeddings.
 
     Raises:
-        ValueError: fewer than one row, a quantized model, or an optimizer with state for the old rows.
+        TypeError: a number of rows that is no integer.
+        ValueError: fewer than one row, a quantized model, a head with LoRA, or an optimizer with state for the
+            old rows.
     """
     backbone, config = getattr(model, "transformer", model), model.config
-    rows = config.vocab_size if rows is None else rows
+    for argument, given in (("new_num_tokens", rows), ("pad_to_multiple_of", multiple)):
+        if given is not None and (isinstance(given, bool) or not isinstance(given, Integral)):
+            raise TypeError(
+                f"resize_token_embeddings: {argument} must be an integer, the size of the vocabulary "
+                f"(len(tokenizer)), not {given!r}."
+                if argument == "new_num_tokens"
+                else f"resize_token_embeddings: {argument} must be an integer such as 64, not {given!r}."
+            )
+    rows = config.vocab_size if rows is None else int(rows)
     if multiple is not None:
         if multiple < 1:
             raise ValueError(
@@ -41,12 +52,16 @@ def resize_word_embeddings(model: Any, rows: int | None, multiple: int | None) -
             "resize_token_embeddings: the optimizer has state for the old rows; resize before training, or compile the "
             "model again first."
         )
+    old, head = backbone.wte, getattr(model, "lm_head", None)
+    if old.lora_enabled or (head is not None and head.lora_enabled):
+        raise ValueError(
+            "resize_token_embeddings: the embeddings or the head have LoRA, which fits the old vocabulary only; resize "
+            "before enable_lora."
+        )
     config.vocab_size = rows
-    old = backbone.wte
     new = backbone._word_embeddings(rows)
     _exchange(backbone, "wte", old, new, ())
     _copy(old._embeddings, new._embeddings, axis=0)
-    head = getattr(model, "lm_head", None)
     if head is not None:
         fresh = model._language_model_head()
         _exchange(model, "lm_head", head, fresh, ((None, None, config.n_embd),))
@@ -56,15 +71,13 @@ def resize_word_embeddings(model: Any, rows: int | None, multiple: int | None) -
 
 
 def _exchange(owner: Any, name: str, old: Any, new: Any, shape: tuple[Any, ...]) -> None:
-    """Replace a layer of a built one; Keras locks those against new layers, and keeps the old in its list."""
-    owner._tracker.unlock()
-    try:
-        owner._layers.remove(old)
-        setattr(owner, name, new)
-    finally:
-        owner._tracker.lock()
+    """Replace a layer of a built one in its place: the order of the weights is that of a saved file."""
+    new.dtype_policy = old.dtype_policy
+    owner._tracker.replace_tracked_value("layers", old, new)
+    setattr(owner, name, new)
     with owner._open_name_scope():
         new.build(*shape)
+    new.trainable = old.trainable
 
 
 def _copy(old: keras.Variable, new: keras.Variable, axis: int) -> None:
@@ -74,3 +87,4 @@ def _copy(old: keras.Variable, new: keras.Variable, axis: int) -> None:
     cut = (slice(None),) * axis + (slice(0, shared),)
     values[cut] = to_numpy(old)[cut]
     new.assign(values)
+    new.trainable = old.trainable

@@ -14,6 +14,7 @@ from .backend import Tensor
 from .base import GPT2PreTrainedModel
 from .cache import KVCache
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .entry import check_labels, entry, same
 from .initialisation import weight_initializer
 from .losses import problem_of, sequence_loss
@@ -48,7 +49,7 @@ class GPT2ForSequenceClassification(GPT2PreTrainedModel):
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
-        self.score = keras.layers.Dense(
+        self.score = GPT2Dense(
             config.num_labels,
             use_bias=False,
             kernel_initializer=weight_initializer(config),
@@ -108,6 +109,12 @@ class GPT2ForSequenceClassification(GPT2PreTrainedModel):
         if labels is not None:
             output["loss"] = self.losses_of(output, labels)["loss"]
         return self._answer(output, return_dict)
+
+    def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
+        """As of every model, and labels are classes if each row has one."""
+        labels = inputs.get("labels")
+        one = hasattr(labels, "dtype") and problem_of(self.config, labels) == "single_label_classification"
+        return {**super().value_limits(inputs), **({"labels": self.config.num_labels} if one else {})}
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """The loss of the problem type that the configuration names or the labels imply."""

@@ -13,6 +13,7 @@ from keras import ops
 from .activations import activation
 from .backend import Tensor
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .initialisation import weight_initializer
 
 
@@ -36,7 +37,7 @@ class GPT2SequenceSummary(keras.layers.Layer):
         self.summary = None
         if config.summary_use_proj:
             units = config.num_labels if config.summary_proj_to_labels else config.n_embd
-            self.summary = keras.layers.Dense(
+            self.summary = GPT2Dense(
                 units, kernel_initializer=weight_initializer(config), dtype=self.dtype_policy, name="summary"
             )
         self.activation = activation(config.summary_activation)

@@ -14,6 +14,7 @@ from .backend import Tensor
 from .base import GPT2PreTrainedModel
 from .cache import KVCache
 from .config import GPT2Config
+from .dense import GPT2Dense
 from .entry import check_labels, entry
 from .initialisation import weight_initializer
 from .losses import cross_entropy
@@ -50,7 +51,7 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
         rates = (config.classifier_dropout, config.hidden_dropout, 0.1)
         rate = next(rate for rate in rates if rate is not None)
         self.dropout = keras.layers.Dropout(rate, dtype=self.dtype_policy, name="dropout")
-        self.classifier = keras.layers.Dense(
+        self.classifier = GPT2Dense(
             config.num_labels,
             kernel_initializer=weight_initializer(config),
             dtype=self.dtype_policy,
@@ -105,6 +106,10 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
         if labels is not None:
             output["loss"] = self.losses_of(output, labels)["loss"]
         return self._answer(output, return_dict)
+
+    def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
+        """As of every model, and labels are classes."""
+        return {**super().value_limits(inputs), "labels": self.config.num_labels}
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """Cross-entropy over the positions that are not labelled -100."""

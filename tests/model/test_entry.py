@@ -61,14 +61,19 @@ BAD = [
     ("lm", {"input_ids": IDS, "token_type_ids": i(2, 5)}, ValueError, "token_type_ids has shape"),
     ("lm", {"input_ids": IDS, "token_type_ids": IDS + 45}, ValueError, "token_type_ids"),
     ("lm", {"input_ids": IDS, "position_ids": i(2, 5)}, ValueError, "position_ids has shape"),
-    ("lm", {"input_ids": IDS, "position_ids": IDS + 5}, ContextLengthError, "position_ids run from 5 to 16"),
+    (
+        "lm",
+        {"input_ids": IDS, "position_ids": IDS + 5},
+        ContextLengthError,
+        r"position_ids\[1, 5\] is 16, outside 0..15",
+    ),
     ("lm", {"input_ids": IDS, "position_ids": f(2, 6)}, TypeError, "position_ids must be integers"),
     ("lm", {"input_ids": IDS, "head_mask": f(3)}, ValueError, r"head_mask has shape \(3,\)"),
     ("lm", {"input_ids": IDS, "head_mask": f(2, 2)}, ValueError, "head_mask"),
     ("lm", {"input_ids": IDS, "labels": i(2, 5)}, ValueError, r"labels has shape \(2, 5\)"),
     ("lm", {"input_ids": IDS, "labels": f(2, 6)}, TypeError, "labels must be integers"),
-    ("lm", {"input_ids": IDS, "labels": IDS + 45}, ValueError, "labels holds 50"),
-    ("lm", {"input_ids": IDS, "labels": IDS - 1}, ValueError, "labels holds -1"),
+    ("lm", {"input_ids": IDS, "labels": IDS + 45}, ValueError, r"labels\[0, 5\] is 50, outside 0..49; -100"),
+    ("lm", {"input_ids": IDS, "labels": IDS - 1}, ValueError, r"labels\[0, 0\] is -1"),
     ("lm", {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 8)}, ValueError, "add_cross_attention=True"),
     (
         "cross",
@@ -90,13 +95,13 @@ BAD = [
         r"mc_token_ids\[0, 0\] is 6",
     ),
     ("double", {"input_ids": i(2, 3, 6), "mc_labels": i(3)}, ValueError, "mc_labels has shape"),
-    ("double", {"input_ids": i(2, 3, 6), "mc_labels": i(2) + 3}, ValueError, "mc_labels holds 3"),
+    ("double", {"input_ids": i(2, 3, 6), "mc_labels": i(2) + 3}, ValueError, r"mc_labels\[0\] is 3"),
     ("sequence", {"input_ids": IDS, "labels": i(3)}, ValueError, "labels has shape"),
-    ("sequence", {"input_ids": IDS, "labels": i(2) + 3}, ValueError, "labels holds 3"),
+    ("sequence", {"input_ids": IDS, "labels": i(2) + 3}, ValueError, r"labels\[0\] is 3"),
     ("multi", {"input_ids": IDS, "labels": f(2, 2)}, ValueError, r"takes \(2, 3\)"),
     ("no_pad", {"input_ids": IDS}, ValueError, "no pad_token_id"),
     ("token", {"input_ids": IDS, "labels": i(2)}, ValueError, "labels has shape"),
-    ("token", {"input_ids": IDS, "labels": i(2, 6) + 3}, ValueError, "labels holds 3"),
+    ("token", {"input_ids": IDS, "labels": i(2, 6) + 3}, ValueError, r"labels\[0, 0\] is 3"),
     (
         "question",
         {"input_ids": IDS, "start_positions": i(3), "end_positions": i(2)},
@@ -144,6 +149,97 @@ KINDS = [
     ),
     ("lm", {"input_ids": IDS, "lables": IDS}, TypeError, "lables"),
     (
+        "lm",
+        {"input_ids": IDS, "head_mask": f(1, 7, 2, 1, 1)},
+        ValueError,
+        r"head_mask has shape \(1, 7, 2, 1, 1\)",
+    ),
+    ("lm", {"input_ids": IDS, "head_mask": f(1, 1, 2, 5, 6)}, ValueError, "head_mask has shape"),
+    ("lm", {"input_ids": IDS, "head_mask": f(1, 1, 2, 6, 7)}, ValueError, r"\(1, 2, 2, 6, 6\)"),
+    ("lm", {"input_ids": IDS, "head_mask": f(2, 1, 2, 1, 1)}, ValueError, "head_mask has shape"),
+    ("lm", {"input_ids": IDS, "head_mask": f(1, 2, 1, 1)}, ValueError, "head_mask has shape"),
+    ("lm", {"input_ids": IDS, "head_mask": [None]}, TypeError, "head_mask must be a tensor"),
+    ("lm", {"input_ids": IDS, "head_mask": np.array([True, False])}, TypeError, "head_mask must be numbers"),
+    (
+        "lm",
+        {"input_ids": IDS, "position_ids": i(3, 6)},
+        ValueError,
+        r"position_ids has shape \(3, 6\); it must be \(2, 6\)",
+    ),
+    ("lm", {"input_ids": IDS, "position_ids": i(2, 1, 6)}, ValueError, "position_ids has shape"),
+    ("double", {"input_ids": i(2, 3, 6), "position_ids": i(3, 2, 6)}, ValueError, "position_ids has shape"),
+    (
+        "double",
+        {"input_ids": i(2, 3, 6), "attention_mask": i(3, 2, 6)},
+        ValueError,
+        "attention_mask has shape",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "attention_mask": i(2, 6) - 1},
+        ValueError,
+        r"attention_mask\[0, 0\] is -1; .*never additive",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "attention_mask": f(2, 6) - np.inf},
+        ValueError,
+        r"attention_mask\[0, 0\] is -inf",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "attention_mask": f(2, 6) + np.nan},
+        ValueError,
+        r"attention_mask\[0, 0\] is nan",
+    ),
+    (
+        "cross",
+        {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 8), "encoder_attention_mask": f(2, 3) - 1e9},
+        ValueError,
+        r"encoder_attention_mask\[0, 0\] is -1",
+    ),
+    (
+        "cross",
+        {"input_ids": IDS, "encoder_hidden_states": i(2, 3, 8)},
+        TypeError,
+        "encoder_hidden_states must be floating",
+    ),
+    (
+        "lm",
+        {"inputs_embeds": i(2, 6, 8)},
+        TypeError,
+        r"inputs_embeds must be floating-point.*\(2, 6, 8\) of .*int32.*input_ids",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "logits_to_keep": [99]},
+        ValueError,
+        r"logits_to_keep\[0\] is 99, but there are 6 positions",
+    ),
+    ("lm", {"input_ids": IDS, "logits_to_keep": [0, -7]}, ValueError, r"logits_to_keep\[1\] is -7"),
+    (
+        "lm",
+        {"input_ids": IDS, "logits_to_keep": [[1]]},
+        TypeError,
+        r"logits_to_keep must be .* of shape \(1, 1\)",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "logits_to_keep": 1.0},
+        TypeError,
+        "logits_to_keep must be an integer or a list",
+    ),
+    ("lm", {"input_ids": IDS, "logits_to_keep": True}, TypeError, "logits_to_keep must be an integer"),
+    ("lm", {"input_ids": IDS, "logits_to_keep": -1}, ValueError, "0 .all. or more, not -1"),
+    (
+        "lm",
+        {"input_ids": IDS, "use_cache": "yes"},
+        TypeError,
+        "use_cache must be True, False or None .*, not 'yes'",
+    ),
+    ("lm", {"input_ids": IDS, "return_dict": "no"}, TypeError, "return_dict must be True, False or None"),
+    ("lm", {"input_ids": IDS, "output_attentions": 0.5}, TypeError, "output_attentions must be"),
+    (
         "question",
         {"input_ids": IDS, "start_positions": f(2), "end_positions": i(2)},
         TypeError,
@@ -157,6 +253,26 @@ def test_bad_kinds(models, name, inputs, error, message):
     """What is no tensor, and tensors of the wrong kind, by name and as they come."""
     with pytest.raises(error, match=message):
         models[name](**inputs)
+
+
+def test_good_shapes(models):
+    """What broadcasts is taken: factors for each head, query and key, and positions for all rows at once."""
+    wanted = array(models["lm"](IDS).logits)
+    for inputs in (
+        {"head_mask": f(2) + 1},
+        {"head_mask": f(1, 2) + 1},
+        {"head_mask": f(1, 2, 2, 6, 6) + 1},
+        {"head_mask": f(1, 1, 1, 1, 6) + 1},
+        {"head_mask": i(2) + 1},
+        {"position_ids": np.arange(6)},
+        {"position_ids": np.arange(6)[None]},
+        {"use_cache": np.bool_(True), "output_attentions": 0},
+        {"attention_mask": f(2, 6) + 0.5},
+    ):
+        assert np.allclose(array(models["lm"](IDS, **inputs).logits), wanted, atol=1e-5), inputs
+    kept = array(models["lm"](IDS, logits_to_keep=[-1, 0]).logits)
+    assert np.allclose(kept, wanted[:, [-1, 0]], atol=1e-5)
+    assert np.allclose(array(models["lm"](IDS, logits_to_keep=np.int64(2)).logits), wanted[:, -2:], atol=1e-5)
 
 
 def test_one_row_needs_no_padding_id(models):

@@ -39,10 +39,10 @@ def test_lora_trains_its_own_weights_only(tmp_path):
     for name, slot in named_weights(merged).items():
         slot.assign(named_weights(model)[name].read())
     assert difference(array(answer(merged, ids).logits), array(answer(model, ids).logits)) < 1e-4
-    model.save(tmp_path / "model.keras")  # Keras merges the addition when it saves
+    model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
-    assert difference(array(answer(again, ids).logits), array(answer(model, ids).logits)) < 1e-4
-    assert not any("lora" in variable.path for variable in again.variables)
+    assert difference(array(answer(again, ids).logits), array(answer(model, ids).logits)) < 1e-6
+    assert {v.path for v in again.trainable_variables} == trained
     with pytest.raises(ValueError, match="no such layer: query"):
         merged.enable_lora(2, target_names=["query"])
 

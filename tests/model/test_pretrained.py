@@ -16,6 +16,8 @@ from safetensors.numpy import load_file
 import gpt2model
 from checkpoint_files import FORMATS, SAFE, copied, golden_config, golden_weights, write_golden
 from gpt2model import CheckpointError, GPT2Config, GPT2LMHeadModel, GPT2Model
+from gpt2model.checkpoints.inspecting import describe
+from gpt2model.checkpoints.opening import open_checkpoint
 from gpt2model.weight_names import named_weights
 
 BASE = FORMATS / "huggingface_safetensors_base_only"
@@ -92,6 +94,61 @@ def test_an_untied_head_and_cross_attention_start_anew() -> None:
     assert 0.08 < found[f"{block}.crossattention.c_proj.weight"].std() < 0.12
     assert 0.17 < found[f"{block}.crossattention.c_attn.weight"].std() < 0.23
     assert 0.17 < found["lm_head.weight"].std() < 0.23
+
+
+# What a checkpoint's own configuration says, the class to be read, and what must be said: "" where nothing may be
+# missing for it, "new" where the class or the caller asked for more than the checkpoint is said to have.
+PROMISES: dict[str, tuple[dict[str, Any], str, dict[str, Any], str]] = {
+    "cross-attention": ({"add_cross_attention": True}, "GPT2LMHeadModel", {}, "add_cross_attention=True: .*attention"),
+    "of a backbone": ({"add_cross_attention": True}, "GPT2Model", {}, "add_cross_attention=True: .*ln_cross_attn"),
+    "a head": ({"tie_word_embeddings": False}, "GPT2LMHeadModel", {}, r"tie_word_embeddings=False: lm_head\.weight\."),
+    "a head, no class stated": (
+        {"tie_word_embeddings": False, "architectures": None}, "GPT2DoubleHeadsModel", {}, r"lm_head\.weight"),
+    "both": (
+        {"tie_word_embeddings": False, "add_cross_attention": True}, "GPT2LMHeadModel", {},
+        "add_cross_attention=True to start them anew, or add_cross_attention=False to do without; tie_word_embedd"),
+    "both, one asked for": (
+        {"tie_word_embeddings": False, "add_cross_attention": True}, "GPT2LMHeadModel",
+        {"add_cross_attention": True}, r"tie_word_embeddings=False: lm_head\.weight\."),
+    "the former asked for": ({"add_cross_attention": True}, "GPT2LMHeadModel", {"add_cross_attention": True}, "new"),
+    "a head asked for": ({}, "GPT2LMHeadModel", {"tie_word_embeddings": False}, "new"),
+    "both denied": (
+        {"tie_word_embeddings": False, "add_cross_attention": True}, "GPT2LMHeadModel",
+        {"add_cross_attention": False, "tie_word_embeddings": True}, ""),
+    "a class without the head": ({"tie_word_embeddings": False}, "GPT2Model", {}, ""),
+    "saved by a class without the head": (
+        {"tie_word_embeddings": False, "architectures": ["GPT2Model"]}, "GPT2LMHeadModel", {}, "new"),
+    "saved by a classifier": (
+        {"tie_word_embeddings": False, "architectures": ["GPT2ForSequenceClassification"]}, "GPT2LMHeadModel", {},
+        "new"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PROMISES)
+def test_what_a_configuration_promises_must_be_there(case: str, tmp_path: Path) -> None:
+    """A model whose head is drawn at random, though its files say it has one, would be a silent wrong answer."""
+    fields, class_name, arguments, said = PROMISES[case]
+    folder = write_golden(tmp_path / "m", config={**golden_config(), **fields})
+    load = getattr(gpt2model, class_name).from_pretrained
+    if said in {"", "new"}:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            load(folder, **arguments)
+        told = [str(warning.message) for warning in caught if "start anew" in str(warning.message)]
+        assert len(told) == (said == "new")
+    else:
+        with pytest.raises(CheckpointError, match=f"missing, though config.json says .*{said}"):
+            load(folder, **arguments)
+        # The caller's own configuration is a wish, not a promise.
+        with pytest.warns(UserWarning, match="start anew"):
+            load(folder, config=GPT2Config.from_dict({**golden_config(), **fields}))
+
+
+def test_an_inspection_sees_a_broken_promise(tmp_path: Path) -> None:
+    folder = write_golden(tmp_path / "m", config={**golden_config(), "tie_word_embeddings": False})
+    with open_checkpoint(folder) as checkpoint:
+        found = describe(checkpoint)
+    assert found["faults"] == ["missing, though config.json says tie_word_embeddings=False: lm_head.weight"]
 
 
 def test_a_tied_head_that_differs(tmp_path: Path) -> None:

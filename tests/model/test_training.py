@@ -43,11 +43,7 @@ def batches(kind, inputs, labels=None, size=8):
     def collate(rows):
         batch = {name: torch.tensor(np.stack([row[name] for row in rows])) for name in rows[0]}
         y = batch.pop("y", None)
-        if y is not None:
-            return batch, y
-        return (
-            batch if BACKEND == "torch" else (batch,)
-        )  # elsewhere Keras takes tuples from a DataLoader only
+        return batch if y is None else (batch, y)
 
     return {"x": torch.utils.data.DataLoader(rows, batch_size=size, collate_fn=collate)}
 

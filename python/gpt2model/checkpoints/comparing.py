@@ -7,7 +7,7 @@ shapes, before a model is built.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, final
 
@@ -15,6 +15,7 @@ from ..errors import CheckpointError
 from .messages import listed
 from .names import (
     HEAD_NAMES,
+    HEADS,
     PREFIX,
     backbone_shapes,
     head_shapes,
@@ -22,6 +23,7 @@ from .names import (
     is_cross_attention,
     layer_count,
 )
+from .places import CONFIG
 from .tensors import DTYPES, Checkpoint
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Comparison:
         new: tensors of heads or of cross-attention that the checkpoint does not have; they start anew.
         unused: tensors of heads that the class does not have.
         tied: the checkpoint repeats the token table as `lm_head.weight`, and the class ties both.
-        missing, extra, misshapen, unreadable: faults.
+        promised: a setting of the checkpoint's own configuration to the tensors that it promises and that are
+            not there.
+        missing, extra, misshapen, unreadable: faults, as `promised` is.
     """
 
     wanted: dict[str, tuple[int, ...]] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Comparison:
     tied: bool = False
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
+    promised: dict[str, list[str]] = field(default_factory=dict)
     misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
@@ -56,6 +61,8 @@ class Comparison:
         """A sentence for each kind of fault."""
         if self.missing:
             yield f"missing: {listed(self.missing)}"
+        for setting, names in self.promised.items():
+            yield f"missing, though {CONFIG} says {setting}: {listed(names)}"
         if self.extra:
             yield f"extra: {listed(self.extra)}"
         if self.misshapen:
@@ -82,6 +89,18 @@ class Comparison:
             )
 
     def _mend(self) -> str:
+        if (
+            self.promised
+            and not self.missing
+            and not self.extra
+            and not self.misshapen
+            and not self.unreadable
+        ):
+            ways = [
+                f"{setting} to start them anew, or {_denied(setting)} to do without"
+                for setting in self.promised
+            ]
+            return f"Use the weights that were saved with this {CONFIG}, or pass {'; '.join(ways)}."
         if self.unreadable:
             return "Save the model without quantization, and quantize it after loading."
         heads = [name for name in self.misshapen if name in HEAD_NAMES]
@@ -90,6 +109,43 @@ class Comparison:
         if self.extra and not self.missing and not self.misshapen:
             return "Correct the configuration, or pass ignore_unexpected=True to leave the extra tensors out."
         return "Use the config.json that was saved with these weights, or pass the right config=."
+
+
+def _denied(setting: str) -> str:
+    name, _, value = setting.partition("=")
+    return f"{name}={value != 'True'}"
+
+
+def break_promises(
+    comparison: Comparison, own: GPT2Config, checkpoint: Checkpoint, given: Collection[str] = ()
+) -> None:
+    """Make faults of the new tensors that the checkpoint's own configuration says it has.
+
+    Arguments:
+        comparison: changed.
+        own: the configuration in the checkpoint.
+        checkpoint: that was compared.
+        given: fields that the caller chose: what follows from those starts anew.
+    """
+    promises: dict[str, list[str]] = {}
+    if own.add_cross_attention and "add_cross_attention" not in given:
+        promises["add_cross_attention=True"] = [name for name in comparison.new if is_cross_attention(name)]
+    if not own.tie_word_embeddings and "tie_word_embeddings" not in given and has_lm_head(checkpoint, own):
+        promises["tie_word_embeddings=False"] = [name for name in comparison.new if name == LM_HEAD]
+    for setting, names in promises.items():
+        if names:
+            comparison.promised[setting] = names
+            comparison.new = [name for name in comparison.new if name not in names]
+
+
+def has_lm_head(checkpoint: Checkpoint, own: GPT2Config) -> bool:
+    """Whether a checkpoint is of a class with a language-model head, as far as it says of which it is."""
+    stated = [name.removeprefix("TF").removeprefix("Flax") for name in own.architectures or ()]
+    known = [name for name in stated if name in HEADS]
+    if known:
+        return any(LM_HEAD in HEADS[name] for name in known)
+    # The names of a bare `GPT2Model` have no prefix, where the format has such names at all.
+    return checkpoint.stored_prefix is not False and not (HEAD_NAMES & checkpoint.tensors.keys())
 
 
 def compare(config: GPT2Config, checkpoint: Checkpoint, class_name: str) -> Comparison:
@@ -114,10 +170,10 @@ def compare(config: GPT2Config, checkpoint: Checkpoint, class_name: str) -> Comp
     any_cross = any(map(is_cross_attention, found))
     for name, shape in result.wanted.items():
         if name in found:
-            if found[name].shape != shape:
-                result.misshapen[name] = (shape, found[name].shape)
-            elif found[name].dtype not in DTYPES:
+            if found[name].dtype not in DTYPES:  # of a quantized tensor the shape says nothing
                 result.unreadable[name] = found[name].dtype
+            elif found[name].shape != shape:
+                result.misshapen[name] = (shape, found[name].shape)
         elif name in heads or (is_cross_attention(name) and not any_cross):
             result.new.append(name)
         else:

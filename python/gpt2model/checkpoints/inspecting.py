@@ -12,7 +12,7 @@ from gpt2tok.cli.progress import Progress, progress
 
 from ..config import GPT2Config
 from ..errors import CheckpointError
-from .comparing import compare
+from .comparing import break_promises, compare
 from .names import class_of
 from .numbers import check_tie, fit
 from .tensors import DTYPES, Checkpoint, Tensor
@@ -36,7 +36,8 @@ def describe(checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Any]:
     config = _config(checkpoint, faults)
     class_name = class_of(checkpoint.tensors, (config.architectures if config else None) or ())
     comparison = compare(config, checkpoint, class_name) if config is not None else None
-    if comparison is not None:
+    if config is not None and comparison is not None:
+        break_promises(comparison, config, checkpoint)
         faults += comparison.faults()
     if check:
         faults += _unfit(checkpoint, tied=comparison is not None and comparison.tied)
@@ -45,11 +46,17 @@ def describe(checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Any]:
         "format": checkpoint.format,
         "class": class_name,
         "parameters": sum(tensor.size for tensor in tensors),
-        "bytes": checkpoint.nbytes,
+        "bytes": sum(_stored(tensor)[1] for tensor in tensors),
         "files": [{"name": path.name, "bytes": path.stat().st_size} for path in checkpoint.files],
         "config": None if config is None else config.to_dict(),
         "tensors": [
-            {"name": t.name, "shape": list(t.shape), "dtype": t.dtype, "bytes": t.nbytes, "source": t.source}
+            {
+                "name": t.name,
+                "shape": list(t.shape),
+                "dtype": _stored(t)[0],
+                "bytes": _stored(t)[1],
+                "source": t.source,
+            }
             for t in tensors
         ],
         "tied_head": comparison is not None
@@ -60,6 +67,10 @@ def describe(checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Any]:
         "unused": comparison.unused if comparison else [],
         "faults": faults,
     }
+
+
+def _stored(tensor: Tensor) -> tuple[str, int]:
+    return tensor.stored or (tensor.dtype, tensor.nbytes)
 
 
 def _has_lm_head(class_name: str) -> bool:

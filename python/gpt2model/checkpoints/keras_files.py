@@ -23,10 +23,11 @@ from ..config import GPT2Config
 from ..errors import CheckpointError
 from .hdf5 import H5Tensor, list_datasets, open_h5
 from .json_files import MAX_BYTES, parse_json
+from .keras_arrays import is_no_weight, tensors_of
 from .names import HEADS, class_of
 from .places import CONFIG, WEIGHTS_H5, Found
 from .saving import json_bytes, saving_to
-from .tensors import Checkpoint, Tensor
+from .tensors import Checkpoint
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +39,7 @@ _MOST_EXPANSION = 20
 
 
 def read_keras(found: Found, fields: dict[str, Any] | None, place: str) -> Checkpoint:
-    """The tensors of a `.keras` archive or a `.weights.h5` file.
+    """The tensors of a `.keras` archive or a `.weights.h5` file, LoRA merged and int8 turned back to real numbers.
 
     Arguments:
         found: the file.
@@ -67,8 +68,9 @@ def read_keras(found: Found, fields: dict[str, Any] | None, place: str) -> Check
         checkpoint.on_close(file.close)
         datasets = list_datasets(weights, file)
         places = _places(class_name, config, datasets)
-        for dataset in datasets:
-            _add(checkpoint, path, dataset, places)
+        for tensor in tensors_of(path, datasets, places):
+            checkpoint.add(tensor)
+        checkpoint.ignored += [dataset.name for dataset in datasets if is_no_weight(dataset.name)]
     except BaseException:
         checkpoint.close()
         raise
@@ -189,15 +191,3 @@ def _places(class_name: str, config: GPT2Config, datasets: list[H5Tensor]) -> di
                     name, slot = slots[int(np.ravel(dataset[...])[0])]
                     places[dataset.name] = (name, slot.transposed)
     return places
-
-
-def _add(checkpoint: Checkpoint, path: Path, dataset: H5Tensor, places: dict[str, tuple[str, bool]]) -> None:
-    source = f"{path.name}: {dataset.name}"
-    if dataset.name in places:
-        name, transposed = places[dataset.name]
-        shape = dataset.shape[::-1] if transposed else dataset.shape
-        checkpoint.add(Tensor(name, shape, dataset.dtype, source, dataset.rows(transposed=transposed)))
-    elif "seed_generator" in dataset.name or dataset.name.startswith(("optimizer/", "_optimizer/")):
-        checkpoint.ignored.append(dataset.name)
-    else:
-        checkpoint.add(Tensor(dataset.name, dataset.shape, dataset.dtype, source, dataset.rows()))

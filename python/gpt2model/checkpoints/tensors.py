@@ -49,6 +49,8 @@ class Tensor:
         source: where it lies, for messages: "model.safetensors: h.0.ln_1.weight".
         rows: reads rows `start` to `stop` of the first axis.
         whole: the format gives whole tensors only, so reading by blocks would read everything many times.
+        stored: what the file holds and how many bytes, where reading makes the tensor of it ("int8 and its
+            scale"); None where the file holds the tensor itself.
 
     Example:
         >>> table = np.arange(6.0).reshape(3, 2)
@@ -63,6 +65,7 @@ class Tensor:
     source: str
     rows: Rows = field(repr=False)
     whole: bool = False
+    stored: tuple[str, int] | None = None
 
     @property
     def size(self) -> int:
