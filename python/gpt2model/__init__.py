@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ._registration import register_when_keras_comes
 from .config import GPT2Config
 from .errors import CheckpointError, ContextLengthError, GenerationConfigError
+from .generation.config import GenerationConfig
 
 if TYPE_CHECKING:
     from .family import *
@@ -37,6 +38,7 @@ __all__ = [
     "GPT2ForTokenClassification",
     "GPT2LMHeadModel",
     "GPT2Model",
+    "GenerationConfig",
     "GenerationConfigError",
     "KVCache",
     "ModelOutput",

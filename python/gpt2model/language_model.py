@@ -1,6 +1,7 @@
 """What comes next? GPT-2 with its language-model head.
 
-Owns the head, tied to the word embeddings or not, and its loss. Refuses generation loops.
+Owns the head, tied to the word embeddings or not, its loss, and the methods that generate. Refuses generation
+loops (`generation/`).
 """
 
 from __future__ import annotations
@@ -57,6 +58,47 @@ class LanguageModelHead(GPT2PreTrainedModel):
     def get_output_embeddings(self) -> keras.layers.Layer:
         """The untied head, or the word embeddings."""
         return self.transformer.wte if self.lm_head is None else self.lm_head
+
+    def generate(self, inputs: Any = None, generation_config: Any = None, **options: Any) -> Any:
+        """Tokens, or text, that follow prompts.
+
+        Arguments:
+            inputs: ids (rows, tokens) of any framework, or lists of them, of any lengths; or a text, or
+                texts, with `tokenizer`.
+            generation_config: a `GenerationConfig`; the model's own (`model.generation_config`) when None.
+            **options: any option of a `GenerationConfig` (`max_new_tokens=50`, `do_sample=True`, `top_p=0.9`,
+                `num_beams=4`, ...), and:
+            attention_mask: as ids, nonzero where a token counts; padding stands on the left.
+            logits_processor: `gpt2model.generation.Processor`s, which become part of the program, and
+                functions `(input_ids, scores) -> scores`, which run between programs.
+            stopping_criteria: functions `(input_ids, None)` to one boolean for each row.
+            prefix_allowed_tokens_fn: a function `(row, input_ids)` to the tokens that may come.
+            streamer: an object with `put(ids)` and `end()`; see also `stream`.
+            assistant_model: a smaller model that guesses ahead; the answer is this model's.
+            tokenizer: turns texts into ids and back, for prompts and `stop_strings`.
+            seed: of sampling; the same one gives the same tokens on the same backend.
+            weights: "float32", "bfloat16" or "int8": the form of the weights that tokens are computed with.
+            compile: False runs operation by operation (PyTorch always does).
+
+        Returns:
+            Ids (rows * num_return_sequences, prompt + new tokens), shorter rows filled up with the pad token;
+            for texts, texts; with `return_dict_in_generate`, an output that has `scores` and the like, too.
+
+        Raises:
+            GenerationConfigError: unknown, conflicting or impossible options.
+            ContextLengthError: prompt and new tokens are more than `n_positions`; before any work.
+            ValueError: an empty prompt, ids out of the vocabulary, logits that became NaN (with the step).
+            TypeError: values of the wrong type.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> model.generate([[1, 2, 3]], max_new_tokens=4).shape == (1, 7)
+            True
+        """
+        from .generation.generate import generate
+
+        return generate(self, inputs, generation_config, **options)
 
     def make_cache(self, batch_size: int, max_length: int | None = None) -> KVCache:
         """An empty cache that fits this model; see `KVCache.empty`."""

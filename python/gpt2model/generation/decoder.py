@@ -1,0 +1,182 @@
+"""What comes out of the weights, once they are prepared for generation? GPT-2's forward pass as one pure
+function.
+
+Owns the same formula as `model.py`, over a pytree of arrays instead of layers: weights are arguments, so that a
+compiled program holds none of them and is shared by all models of a shape. A test holds both equal. Refuses
+what generation does not ask for: training, dropout, attention weights, losses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from ..activations import activation
+from ..attention import explicit_attention, fused_attention, swap
+from ..backend import BACKEND, Tensor
+from ..blocked_attention import blocked_attention, can_be_blocked
+from ..cache import KVCache, write
+from ..config import GPT2Config
+from ..masks import Visibility, causal_mask
+from .weights import Kernel, Weights
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of a model that its program depends on."""
+
+    vocabulary: int
+    layers: int
+    heads: int
+    head_dim: int
+    epsilon: float
+    scales: tuple[float, ...]  # of each layer's attention scores
+    activation: str | None
+    upcast: bool
+
+    @classmethod
+    def of(cls, config: GPT2Config) -> Shape:
+        """The shape that a configuration describes."""
+        scale = config.head_dim**-0.5 if config.scale_attn_weights else 1.0
+        inverse = config.scale_attn_by_inverse_layer_idx
+        return cls(
+            vocabulary=config.vocab_size,
+            layers=config.n_layer,
+            heads=config.n_head,
+            head_dim=config.head_dim,
+            epsilon=config.layer_norm_epsilon,
+            scales=tuple(scale / (index + 1 if inverse else 1) for index in range(config.n_layer)),
+            activation=config.activation_function,
+            upcast=config.reorder_and_upcast_attn,
+        )
+
+    def cache(self, rows: int, room: int) -> KVCache:
+        """An empty cache, which need not end at `n_positions`: padding takes room too."""
+        shape = (rows, self.heads, room, self.head_dim)
+        keys = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
+        values = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
+        return KVCache(keys, values, 0)
+
+
+def product(left: Tensor, kernel: Kernel) -> Tensor:
+    """(..., inputs) to (..., outputs), float32."""
+    rows = kernel.rows
+    kind = keras.backend.standardize_dtype(rows.dtype)
+    if kind == "int8":
+        rows = ops.cast(rows, "float32")
+    elif kind == "bfloat16":
+        left = ops.cast(left, "bfloat16")
+    if BACKEND == "torch":
+        found = ops.matmul(left, rows.t())
+    else:
+        flat = ops.reshape(left, (-1, left.shape[-1]))
+        found = ops.reshape(ops.einsum("md,nd->mn", flat, rows), (*left.shape[:-1], rows.shape[0]))
+    if kind == "bfloat16":
+        found = ops.cast(found, "float32")
+    if not isinstance(kernel.scale, tuple):
+        found = found * kernel.scale
+    return found if isinstance(kernel.bias, tuple) else found + kernel.bias
+
+
+def look_up(table: Kernel, ids: Tensor) -> Tensor:
+    """Rows of a table, float32: (...) to (..., n_embd)."""
+    found = ops.cast(ops.take(table.rows, ids, axis=0), "float32")
+    if isinstance(table.scale, tuple):
+        return found
+    return found * ops.expand_dims(ops.take(table.scale, ids, axis=0), -1)
+
+
+def normalized(hidden: Tensor, norm: tuple[Tensor, Tensor], epsilon: float) -> Tensor:
+    """Layer normalisation over the last axis."""
+    if BACKEND == "torch":
+        return ops.layer_normalization(hidden, norm[0], norm[1], axis=-1, epsilon=epsilon)
+    middle = hidden - ops.mean(hidden, axis=-1, keepdims=True)
+    spread = ops.mean(ops.square(middle), axis=-1, keepdims=True)
+    return middle * ops.rsqrt(spread + epsilon) * norm[0] + norm[1]
+
+
+def forward(  # noqa: PLR0917
+    shape: Shape,
+    weights: Weights,
+    ids: Tensor,
+    positions: Tensor,
+    cache: KVCache,
+    real: Tensor,
+    *,
+    keep: int | None = 1,
+) -> tuple[Tensor, KVCache]:
+    """Logits of new tokens, and the cache with them in it.
+
+    Arguments:
+        ids: (rows, steps) int32, in the vocabulary.
+        positions: (rows, steps) int32, of the position embeddings.
+        cache: what lies before; offset 0 (a plain number) means a prefill.
+        real: (rows, room) booleans, False where the cache holds padding.
+        keep: logits of the last so many positions; None for all.
+
+    Returns:
+        Logits (rows, keep, vocabulary) float32, and the cache.
+    """
+    rows, steps = ids.shape
+    offset, room = cache.offset, cache.max_length
+    fresh = isinstance(offset, int) and offset == 0
+    end: Any = steps if fresh else room
+    if BACKEND == "torch":
+        end = int(offset) + steps  # no fixed shape to keep: attend to what is there
+    before: Any = 0 if fresh else offset
+    mask = ops.logical_and(causal_mask(steps, end, before), ops.expand_dims(real[:, :end], (1, 2)))
+    sight = Visibility(causal=False, mask=mask, ordered=fresh)
+    act = activation(shape.activation)
+    hidden = look_up(weights["wte"], ids) + ops.take(weights["wpe"], positions, axis=0)
+    keys, values = [], []
+    for index, layer in enumerate(weights["layers"]):
+        qkv = product(normalized(hidden, layer["ln_1"], shape.epsilon), layer["qkv"])
+        query, key, value = (
+            ops.reshape(part, (rows, steps, shape.heads, shape.head_dim))
+            for part in ops.split(qkv, 3, axis=-1)
+        )
+        keys.append(write(cache.keys[index], swap(key), offset))
+        values.append(write(cache.values[index], swap(value), offset))
+        seen = None if fresh else (keys[-1][:, :, :end], values[-1][:, :, :end])
+        mixture = _attended(shape, index, query, key, value, seen, sight)
+        hidden = hidden + product(mixture, layer["proj"])
+        inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]))
+        hidden = hidden + product(inner, layer["out"])
+    if keep is not None:
+        hidden = hidden[:, steps - keep :]
+    logits = product(
+        normalized(hidden, weights["ln_f"], shape.epsilon), weights["head"] or weights["wte"]
+    )  # (rows, keep, vocabulary)
+    return logits, KVCache(tuple(keys), tuple(values), offset + steps)
+
+
+def _attended(  # noqa: PLR0917
+    shape: Shape,
+    index: int,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    seen: tuple[Tensor, Tensor] | None,
+    sight: Visibility,
+) -> Tensor:
+    """(rows, steps, n_embd): each position's mixture of what it sees.
+
+    Arguments:
+        query, key, value: (rows, steps, heads, head_dim), of the new positions.
+        seen: key and value (rows, heads, keys, head_dim) from the cache; None: the new positions are all.
+    """
+    rows, steps = query.shape[:2]
+    scale = shape.scales[index]
+    if seen is None and can_be_blocked(query, key, sight):
+        mixture = swap(blocked_attention(swap(query), swap(key), swap(value), sight, scale))
+    elif BACKEND == "torch":
+        key, value = (key, value) if seen is None else (swap(seen[0]), swap(seen[1]))
+        mixture = fused_attention(query, key, value, sight, scale)
+    else:
+        key, value = (swap(key), swap(value)) if seen is None else seen
+        mixture, _ = explicit_attention(swap(query), key, value, sight, scale, upcast=shape.upcast)
+        mixture = swap(mixture)
+    return ops.reshape(mixture, (rows, steps, shape.heads * shape.head_dim))
