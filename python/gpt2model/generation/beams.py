@@ -108,12 +108,13 @@ def begin(plan: BeamPlan, weights: Weights, given: Given) -> Search:
         done=ops.zeros((rows, size), "bool"),
         open=ops.ones((rows, 1), "bool"),
     )
+    spread_rows = np.repeat(np.arange(rows, dtype="int32"), plan.beams)
     kept = (rows * plan.beams, plan.plan.shape.vocabulary)
     walk = walk._replace(
         ids=spread(walk.ids),
         finished=spread(walk.finished),
-        keys=tuple(map(spread, walk.keys)),
-        values=tuple(map(spread, walk.values)),
+        keys=tuple(_rows_taken(tensor, rows, spread_rows) for tensor in walk.keys),
+        values=tuple(_rows_taken(tensor, rows, spread_rows) for tensor in walk.values),
         scores=ops.zeros((room if plan.plan.scores else 0, *kept), "float32"),
         logits=ops.zeros((room if plan.plan.logits else 0, *kept), "float32"),
     )
@@ -175,8 +176,8 @@ def choose(plan: BeamPlan, given: Given, search: Search, logits: Tensor) -> Sear
     walk = walk._replace(
         new=walk.new + 1,
         ids=ops.reshape(ops.stack([group.ids for group in groups], axis=1), (rows * plan.beams, -1)),
-        keys=tuple(ops.take(tensor, origin, axis=0) for tensor in walk.keys),
-        values=tuple(ops.take(tensor, origin, axis=0) for tensor in walk.values),
+        keys=tuple(_rows_taken(tensor, rows * plan.beams, origin) for tensor in walk.keys),
+        values=tuple(_rows_taken(tensor, rows * plan.beams, origin) for tensor in walk.values),
         fault=fault_of(flat, walk.finished),
     )
     return Search(walk, tuple(groups), ops.all(ops.stack(stuck)))
@@ -244,6 +245,12 @@ def _grown(  # noqa: PLR0917
         open=still,
     )
     return grown, ops.all(ended)
+
+
+def _rows_taken(buffer: Tensor, rows: int, origin: Tensor) -> Tensor:
+    """Keys or values (rows * heads, room, head_dim) with their rows rearranged."""
+    whole = ops.reshape(buffer, (rows, -1, *buffer.shape[1:]))
+    return ops.reshape(ops.take(whole, origin, axis=0), (-1, *buffer.shape[1:]))
 
 
 def _of_beams(tensor: Tensor, beam: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ what generation does not ask for: training, dropout, attention weights, losses.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -18,10 +18,28 @@ from ..activations import activation
 from ..attention import explicit_attention, fused_attention, swap
 from ..backend import BACKEND, Tensor
 from ..blocked_attention import blocked_attention, can_be_blocked
-from ..cache import KVCache, write
+from ..cache import writes_over
 from ..config import GPT2Config
 from ..masks import Visibility, causal_mask
 from .weights import Kernel, Weights
+
+
+class Cache(NamedTuple):
+    """Keys and values of every layer, (rows * heads, room, head_dim), filled up to `offset`.
+
+    `KVCache` without the axis of rows: with it, XLA has two forms of every buffer for one row, that of the loop
+    and that of the product, and copies all of them at every step (33 copies in a program of two layers; none
+    so).
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+    offset: int | Tensor
+
+    @property
+    def room(self) -> int:
+        """Positions there is room for."""
+        return int(self.keys[0].shape[1])
 
 
 @dataclass(frozen=True)
@@ -53,12 +71,12 @@ class Shape:
             upcast=config.reorder_and_upcast_attn,
         )
 
-    def cache(self, rows: int, room: int) -> KVCache:
+    def cache(self, rows: int, room: int) -> Cache:
         """An empty cache, which need not end at `n_positions`: padding takes room too."""
-        shape = (rows, self.heads, room, self.head_dim)
+        shape = (rows * self.heads, room, self.head_dim)
         keys = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
         values = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
-        return KVCache(keys, values, 0)
+        return Cache(keys, values, 0)
 
 
 def product(left: Tensor, kernel: Kernel) -> Tensor:
@@ -103,11 +121,11 @@ def forward(  # noqa: PLR0917
     weights: Weights,
     ids: Tensor,
     positions: Tensor,
-    cache: KVCache,
+    cache: Cache,
     real: Tensor,
     *,
     keep: int | None = 1,
-) -> tuple[Tensor, KVCache]:
+) -> tuple[Tensor, Cache]:
     """Logits of new tokens, and the cache with them in it.
 
     Arguments:
@@ -121,7 +139,7 @@ def forward(  # noqa: PLR0917
         Logits (rows, keep, vocabulary) float32, and the cache.
     """
     rows, steps = ids.shape
-    offset, room = cache.offset, cache.max_length
+    offset, room = cache.offset, cache.room
     fresh = isinstance(offset, int) and offset == 0
     end: Any = steps if fresh else room
     if BACKEND == "torch":
@@ -138,9 +156,9 @@ def forward(  # noqa: PLR0917
             ops.reshape(part, (rows, steps, shape.heads, shape.head_dim))
             for part in ops.split(qkv, 3, axis=-1)
         )
-        keys.append(write(cache.keys[index], swap(key), offset))
-        values.append(write(cache.values[index], swap(value), offset))
-        seen = None if fresh else (keys[-1][:, :, :end], values[-1][:, :, :end])
+        keys.append(_written(cache.keys[index], key, offset))
+        values.append(_written(cache.values[index], value, offset))
+        seen = None if fresh else (keys[-1][:, :end], values[-1][:, :end])
         mixture = _attended(shape, index, query, key, value, seen, sight)
         hidden = hidden + product(mixture, layer["proj"])
         inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]))
@@ -150,7 +168,29 @@ def forward(  # noqa: PLR0917
     logits = product(
         normalized(hidden, weights["ln_f"], shape.epsilon), weights["head"] or weights["wte"]
     )  # (rows, keep, vocabulary)
-    return logits, KVCache(tuple(keys), tuple(values), offset + steps)
+    return logits, Cache(tuple(keys), tuple(values), offset + steps)
+
+
+def _written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
+    """The buffer (rows * heads, room, head_dim) with new positions (rows, steps, heads, head_dim) in it."""
+    rows, steps, heads, width = new.shape
+    flat = ops.reshape(swap(new), (rows * heads, steps, width))
+    if BACKEND == "torch" and writes_over():
+        buffer[:, int(offset) : int(offset) + steps] = flat
+        return buffer
+    return ops.slice_update(buffer, (0, offset, 0), flat)
+
+
+def _from_cache(  # noqa: PLR0917
+    shape: Shape, query: Tensor, key: Tensor, value: Tensor, sight: Visibility, scale: float
+) -> Tensor:
+    """`explicit_attention` over a cache: query (rows, heads, steps, head_dim), to the same shape."""
+    rows, heads, steps, width = query.shape
+    flat = ops.reshape(query, (rows * heads, steps, width)) * scale
+    scores = ops.einsum("gqd,gkd->gqk", flat, key)  # (rows * heads, steps, keys)
+    scores = ops.where(sight.mask, ops.reshape(scores, (rows, heads, steps, -1)), -1e30)
+    weights = ops.reshape(ops.softmax(scores, axis=-1), (rows * heads, steps, -1))
+    return ops.reshape(ops.matmul(weights, value), (rows, heads, steps, width))
 
 
 def _attended(  # noqa: PLR0917
@@ -166,17 +206,21 @@ def _attended(  # noqa: PLR0917
 
     Arguments:
         query, key, value: (rows, steps, heads, head_dim), of the new positions.
-        seen: key and value (rows, heads, keys, head_dim) from the cache; None: the new positions are all.
+        seen: key and value (rows * heads, keys, head_dim) from the cache; None: the new positions are all.
     """
     rows, steps = query.shape[:2]
     scale = shape.scales[index]
     if seen is None and can_be_blocked(query, key, sight):
         mixture = swap(blocked_attention(swap(query), swap(key), swap(value), sight, scale))
     elif BACKEND == "torch":
-        key, value = (key, value) if seen is None else (swap(seen[0]), swap(seen[1]))
+        if seen is not None:
+            key, value = (swap(ops.reshape(part, (rows, shape.heads, -1, shape.head_dim))) for part in seen)
         mixture = fused_attention(query, key, value, sight, scale)
-    else:
-        key, value = (swap(key), swap(value)) if seen is None else seen
-        mixture, _ = explicit_attention(swap(query), key, value, sight, scale, upcast=shape.upcast)
+    elif seen is None:
+        mixture, _ = explicit_attention(
+            swap(query), swap(key), swap(value), sight, scale, upcast=shape.upcast
+        )
         mixture = swap(mixture)
+    else:
+        mixture = swap(_from_cache(shape, swap(query), *seen, sight, scale))
     return ops.reshape(mixture, (rows, steps, shape.heads * shape.head_dim))

@@ -14,8 +14,7 @@ from typing import NamedTuple
 from keras import ops
 
 from ..backend import Tensor
-from ..cache import KVCache
-from .decoder import Shape, forward
+from .decoder import Cache, Shape, forward
 from .history import NOTHING, History
 from .processor import Processor, apply, join
 from .randomness import gumbel
@@ -74,7 +73,7 @@ class State(NamedTuple):
         new: tokens generated, int32.
         ids: (rows, prompt + room) int32, `NOTHING` where no token is.
         finished: (rows,) booleans.
-        keys, values: of each layer, (rows, heads, prompt + room, head_dim).
+        keys, values: of each layer, (rows * heads, prompt + room, head_dim).
         fault: what went wrong, int32, one of FINE, NOT_A_NUMBER, NONE_LEFT.
         scores, logits: (room, rows, vocabulary) float32, or (0, rows, vocabulary).
     """
@@ -130,7 +129,7 @@ def advanced(plan: Plan, weights: Weights, given: Given, state: State) -> tuple[
         weights,
         token,
         ops.expand_dims(before + state.new - 1, 1),
-        KVCache(state.keys, state.values, last),
+        Cache(state.keys, state.values, last),
         _visible(given.ids, state.ids.shape[1]),
     )
     return state._replace(keys=cache.keys, values=cache.values), logits[:, 0]
