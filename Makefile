@@ -37,8 +37,8 @@ bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then
 	@for file in tests/benchmarks/bench_encode.py tests/benchmarks/bench_tf.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 	cd rust && cargo bench -p gpt2tok-core
 
-bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl: half an hour
-	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
+bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl; generation: an hour
+	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py tests/benchmarks/bench_generate.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 
 fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
 	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)

@@ -6,7 +6,7 @@ loops (`generation/`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -99,6 +99,86 @@ class LanguageModelHead(GPT2PreTrainedModel):
         from .generation.generate import generate
 
         return generate(self, inputs, generation_config, **options)
+
+    def stream(
+        self, inputs: Any, generation_config: Any = None, *, tokenizer: Any, **options: Any
+    ) -> Iterator[str]:
+        """The text that follows one prompt, as soon as its characters are whole.
+
+        Arguments:
+            inputs: one prompt, ids or text.
+            tokenizer: turns ids into text; gpt2tok's, or any with `decode`.
+            generation_config, **options: as for `generate`.
+
+        Returns:
+            An iterator of texts; joined they are the new text, without an end token.
+
+        Raises:
+            As `generate`, at once; ValueError for several prompts.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=3, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> class Letters:
+            ...     def decode(self, ids):
+            ...         return "".join("abc"[i] for i in ids)
+            >>> len("".join(model.stream([[1, 2]], max_new_tokens=4, tokenizer=Letters())))
+            4
+        """
+        from .generation.generate import stream
+
+        return stream(self, inputs, generation_config, tokenizer=tokenizer, **options)
+
+    def score(self, inputs: Any, **options: Any) -> Any:
+        """How likely texts are, of any length: past `n_positions` a window slides over them.
+
+        Arguments:
+            inputs: ids (rows, tokens), lists of them of any lengths, or texts.
+            **options: `tokenizer`, for texts; `stride`, by which the window moves (half of `n_positions`:
+                then each token sees as many before it, at least); `weights`, as for `generate`.
+
+        Returns:
+            One `gpt2model.generation.Score` for each row: `log_probabilities`, `total`, `perplexity`.
+
+        Raises:
+            ValueError: a text of less than two tokens, ids out of the vocabulary.
+            TypeError: texts without a tokenizer.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> [found] = model.score([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]])
+            >>> found.log_probabilities.shape, found.perplexity > 1
+            ((9,), True)
+        """
+        from .generation.scoring import score
+
+        return score(self, inputs, **options)
+
+    def compute_transition_scores(
+        self, sequences: Any, scores: Any, beam_indices: Any = None, normalize_logits: bool = False
+    ) -> Tensor:
+        """What every generated token contributed, from an answer with `output_scores`.
+
+        Arguments:
+            sequences, scores, beam_indices: of the answer; the last for beam search only.
+            normalize_logits: make log-probabilities of the scores first.
+
+        Returns:
+            (rows, new tokens) float32; 0 after the end of a beam.
+
+        Source: transformers' method of this name.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> answer = model.generate([[1, 2]], max_new_tokens=3, output_scores=True,
+            ... return_dict_in_generate=True)
+            >>> model.compute_transition_scores(answer.sequences, answer.scores).shape == (1, 3)
+            True
+        """
+        from .generation.scoring import transition_scores
+
+        return transition_scores(sequences, scores, beam_indices, normalize_logits=normalize_logits)
 
     def make_cache(self, batch_size: int, max_length: int | None = None) -> KVCache:
         """An empty cache that fits this model; see `KVCache.empty`."""

@@ -6,7 +6,23 @@ Owns the public names of the package; everything else is private to it. The way 
 the logits pass through), `answers.py`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .config import GenerationConfig
 from .fields import OPTIONS
 
-__all__ = ["OPTIONS", "GenerationConfig"]
+if TYPE_CHECKING:
+    from .history import History
+    from .processor import Processor
+    from .scoring import Score
+
+__all__ = ["OPTIONS", "GenerationConfig", "History", "Processor", "Score"]
+
+_NEEDING_KERAS = {"History": "history", "Processor": "processor", "Score": "scoring"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDING_KERAS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_NEEDING_KERAS[name]}"), name)

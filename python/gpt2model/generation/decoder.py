@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import keras
 from keras import ops
 
 from ..activations import activation
@@ -21,6 +20,7 @@ from ..blocked_attention import blocked_attention, can_be_blocked
 from ..cache import writes_over
 from ..config import GPT2Config
 from ..masks import Visibility, causal_mask
+from .products import of_rows, product
 from .weights import Kernel, Weights
 
 
@@ -77,26 +77,6 @@ class Shape:
         keys = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
         values = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
         return Cache(keys, values, 0)
-
-
-def product(left: Tensor, kernel: Kernel) -> Tensor:
-    """(..., inputs) to (..., outputs), float32."""
-    rows = kernel.rows
-    kind = keras.backend.standardize_dtype(rows.dtype)
-    if kind == "int8":
-        rows = ops.cast(rows, "float32")
-    elif kind == "bfloat16":
-        left = ops.cast(left, "bfloat16")
-    if BACKEND == "torch":
-        found = ops.matmul(left, rows.t())
-    else:
-        flat = ops.reshape(left, (-1, left.shape[-1]))
-        found = ops.reshape(ops.einsum("md,nd->mn", flat, rows), (*left.shape[:-1], rows.shape[0]))
-    if kind == "bfloat16":
-        found = ops.cast(found, "float32")
-    if not isinstance(kernel.scale, tuple):
-        found = found * kernel.scale
-    return found if isinstance(kernel.bias, tuple) else found + kernel.bias
 
 
 def look_up(table: Kernel, ids: Tensor) -> Tensor:
@@ -187,7 +167,7 @@ def _from_cache(  # noqa: PLR0917
     """`explicit_attention` over a cache: query (rows, heads, steps, head_dim), to the same shape."""
     rows, heads, steps, width = query.shape
     flat = ops.reshape(query, (rows * heads, steps, width)) * scale
-    scores = ops.einsum("gqd,gkd->gqk", flat, key)  # (rows * heads, steps, keys)
+    scores = of_rows(flat, key)  # (rows * heads, steps, keys)
     scores = ops.where(sight.mask, ops.reshape(scores, (rows, heads, steps, -1)), -1e30)
     weights = ops.reshape(ops.softmax(scores, axis=-1), (rows * heads, steps, -1))
     return ops.reshape(ops.matmul(weights, value), (rows, heads, steps, width))

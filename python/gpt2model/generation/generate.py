@@ -6,13 +6,12 @@ themselves, each of which has a file of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from ..backend import Tensor
 from ..errors import GenerationConfigError
 from . import door
 from .answers import (
@@ -29,8 +28,9 @@ from .history import NOTHING
 from .loop import State, run
 from .plain import plain_run
 from .request import Request, requested
+from .speculative import from_a_model, from_the_text, speculated
 from .stopping import rules
-from .streaming import feed
+from .streaming import feed, streamed
 from .watched import tokens_of, watched
 
 
@@ -45,48 +45,54 @@ def config_of(model: Any) -> GenerationConfig:
     )
 
 
-def generate(
-    model: Any,
-    inputs: Any = None,
-    generation_config: GenerationConfig | None = None,
-    *,
-    attention_mask: Any = None,
-    logits_processor: Sequence[Any] = (),
-    stopping_criteria: Sequence[Callable[..., Any]] = (),
-    prefix_allowed_tokens_fn: Callable[[int, Tensor], Sequence[int]] | None = None,
-    streamer: Any = None,
-    assistant_model: Any = None,
-    tokenizer: Any = None,
-    seed: int | None = None,
-    weights: str | None = None,
-    compile: bool | None = None,
-    **options: Any,
-) -> Any:
-    """`LanguageModelHead.generate`; see there."""
-    if "input_ids" in options:
-        inputs = options.pop("input_ids") if inputs is None else inputs
-    if inputs is None:
-        raise ValueError("There is no prompt: pass ids or a text, such as [[bos_token_id]].")
+# What a call takes besides options of a configuration.
+_ARGUMENTS: Mapping[str, Any] = {
+    "attention_mask": None,
+    "logits_processor": (),
+    "stopping_criteria": (),
+    "prefix_allowed_tokens_fn": None,
+    "seed": None,
+    "weights": None,
+    "compile": None,
+}
+
+
+def options_of(
+    model: Any, generation_config: GenerationConfig | None, options: Mapping[str, Any]
+) -> tuple[GenerationConfig, dict[str, Any]]:
+    """A call's configuration, and its arguments besides.
+
+    Raises:
+        TypeError, GenerationConfigError: what is wrong with them.
+    """
     if generation_config is not None and not isinstance(generation_config, GenerationConfig):
         raise TypeError(
             f"generation_config must be a GenerationConfig, not {type(generation_config).__name__}; "
             "GenerationConfig.from_dict makes one of a mapping."
         )
+    own = {name: options.get(name, default) for name, default in _ARGUMENTS.items()}
+    said = {name: value for name, value in options.items() if name not in _ARGUMENTS}
     base = config_of(model) if generation_config is None else generation_config.inheriting(config_of(model))
-    config = base.update(**options) if options else base
-    request = requested(
-        model,
-        inputs,
-        attention_mask,
-        config,
-        logits_processor,
-        prefix_allowed_tokens_fn,
-        tokenizer,
-        seed,
-        weights,
-        compile,
-    )
-    stops = rules(request, stopping_criteria, tokenizer)
+    return base.update(**said) if said else base, own
+
+
+def generate(
+    model: Any,
+    inputs: Any = None,
+    generation_config: GenerationConfig | None = None,
+    *,
+    streamer: Any = None,
+    assistant_model: Any = None,
+    tokenizer: Any = None,
+    **options: Any,
+) -> Any:
+    """`LanguageModelHead.generate`; see there."""
+    if "input_ids" in options:
+        named = options.pop("input_ids")
+        inputs = named if inputs is None else inputs
+    config, own = options_of(model, generation_config, options)
+    request = _checked(model, inputs, config, tokenizer, own)
+    stops = rules(request, own["stopping_criteria"], tokenizer)
     request = request.repeated() if config.num_beams == 1 else request
     output = _method(request, stops, streamer, assistant_model)
     if door.is_text(inputs):
@@ -95,10 +101,78 @@ def generate(
     return output if config.return_dict_in_generate else output.sequences
 
 
+def _checked(
+    model: Any, inputs: Any, config: GenerationConfig, tokenizer: Any, own: Mapping[str, Any]
+) -> Request:
+    if inputs is None:
+        raise ValueError("There is no prompt: pass ids or a text, such as [[bos_token_id]].")
+    return requested(
+        model,
+        inputs,
+        own["attention_mask"],
+        config,
+        own["logits_processor"],
+        own["prefix_allowed_tokens_fn"],
+        tokenizer,
+        own["seed"],
+        own["weights"],
+        own["compile"],
+    )
+
+
 def _method(request: Request, stops: Sequence[Any], streamer: Any, assistant: Any) -> Any:
-    if request.config.num_beams > 1:
+    config = request.config
+    if assistant is not None or config.prompt_lookup_num_tokens is not None:
+        return guessed_ahead(request, stops, streamer, assistant)
+    if config.num_beams > 1:
         return beams(request, streamer)
+    if config.penalty_alpha:
+        raise GenerationConfigError("penalty_alpha: contrastive search is not there yet; leave it out.")
     return decoded(request, stops, streamer)
+
+
+def guessed_ahead(
+    request: Request, stops: Sequence[Any], streamer: Any, assistant: Any
+) -> GenerateDecoderOnlyOutput:
+    """Greedy search and sampling, several tokens at a time."""
+    config = request.config
+    if assistant is not None and config.prompt_lookup_num_tokens is not None:
+        raise GenerationConfigError(
+            "assistant_model and prompt_lookup_num_tokens both guess: give one of them."
+        )
+    if stops or streamer is not None or config.max_time is not None or config.num_beams > 1:
+        raise GenerationConfigError(
+            "Guessing ahead (assistant_model, prompt_lookup_num_tokens) checks several tokens at once: leave out "
+            "num_beams, streamer, max_time, stop_strings and stopping_criteria."
+        )
+    if assistant is not None:
+        count = config.num_assistant_tokens
+        guess = from_a_model(request, assistant, count)
+    else:
+        count = config.prompt_lookup_num_tokens
+        guess = from_the_text(config.max_matching_ngram_size, count)
+    new = speculated(request, guess, count)
+    ids = np.concatenate([request.prompt.given, new], axis=1)
+    return GenerateDecoderOnlyOutput(sequences=tensor_of_ids(ids))
+
+
+def stream(
+    model: Any,
+    inputs: Any,
+    generation_config: GenerationConfig | None = None,
+    *,
+    tokenizer: Any,
+    **options: Any,
+) -> Iterator[str]:
+    """`LanguageModelHead.stream`; see there."""
+    config, own = options_of(model, generation_config, options)
+    request = _checked(model, inputs, config, tokenizer, own)
+    if config.num_beams > 1:
+        raise GenerationConfigError(
+            "Beams are not streamed: no text is certain before the end. Leave out num_beams."
+        )
+    stops = rules(request, own["stopping_criteria"], tokenizer)
+    return streamed(request, watched(request, stops), tokenizer)
 
 
 def beams(request: Request, streamer: Any) -> GenerateBeamDecoderOnlyOutput:

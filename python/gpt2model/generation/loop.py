@@ -96,7 +96,7 @@ def prefilled(plan: Plan, weights: Weights, given: Given) -> tuple[State, Tensor
     ids = ops.where(real, given.ids, 0)
     positions = ops.maximum(ops.cumsum(ops.cast(real, "int32"), axis=1) - 1, 0)
     logits, cache = forward(
-        plan.shape, weights, ids, positions, plan.shape.cache(rows, total), _visible(given.ids, total)
+        plan.shape, weights, ids, positions, plan.shape.cache(rows, total), visible(given.ids, total)
     )
     return empty(plan, given, cache.keys, cache.values), logits[:, 0]
 
@@ -130,7 +130,7 @@ def advanced(plan: Plan, weights: Weights, given: Given, state: State) -> tuple[
         token,
         ops.expand_dims(before + state.new - 1, 1),
         Cache(state.keys, state.values, last),
-        _visible(given.ids, state.ids.shape[1]),
+        visible(given.ids, state.ids.shape[1]),
     )
     return state._replace(keys=cache.keys, values=cache.values), logits[:, 0]
 
@@ -154,7 +154,7 @@ def run(plan: Plan, weights: Weights, given: Given) -> State:
     return State(*ops.while_loop(going, again, tuple(first)))
 
 
-def _visible(prompt: Tensor, total: int) -> Tensor:
+def visible(prompt: Tensor, total: int) -> Tensor:
     """(rows, total) booleans: every place counts but the prompt's padding. (Order hides what is to come.)"""
     rows, width = prompt.shape
     return ops.concatenate([prompt != NOTHING, ops.ones((rows, total - width), "bool")], axis=1)
