@@ -207,10 +207,10 @@ def _grown(  # noqa: PLR0917
     ids = ops.slice_update(_of_beams(group.ids, beam), (0, 0, filled), ops.expand_dims(token, 2))
     origin = row * plan.beams + index * size + beam
     path = ops.slice_update(_of_beams(group.path, beam), (0, 0, new), ops.expand_dims(origin, 2))
-    ended = ops.take(ops.convert_to_tensor(one_of(plan.plan.ends, vocabulary)[0]), token)
-    ended = ops.logical_or(ended, new + 1 >= given.most)
+    closing = ops.take(ops.convert_to_tensor(one_of(plan.plan.ends, vocabulary)[0]), token)
+    ended = ops.logical_or(closing, new + 1 >= given.most)
 
-    followed = top + ops.cast(ended, "float32") * HOPELESS
+    followed = top + ops.cast(closing, "float32") * HOPELESS
     sums_next, pick = ops.top_k(followed, size)
     next_ids, next_path = _of_beams(ids, pick), _of_beams(path, pick)
 

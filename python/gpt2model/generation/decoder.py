@@ -81,7 +81,12 @@ class Shape:
 
 def look_up(table: Kernel, ids: Tensor) -> Tensor:
     """Rows of a table, float32: (...) to (..., n_embd)."""
-    found = ops.cast(ops.take(table.rows, ids, axis=0), "float32")
+    found, start = None, 0
+    for rows in table.rows:
+        here = ids - start  # the place in this shard, if it is in this one
+        part = ops.cast(ops.take(rows, ops.clip(here, 0, rows.shape[0] - 1), axis=0), "float32")
+        found = part if found is None else ops.where(ops.expand_dims(here >= 0, -1), part, found)
+        start += int(rows.shape[0])
     if isinstance(table.scale, tuple):
         return found
     return found * ops.expand_dims(ops.take(table.scale, ids, axis=0), -1)

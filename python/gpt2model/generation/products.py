@@ -34,24 +34,28 @@ def product(left: Tensor, kernel: Kernel) -> Tensor:
 
     With an int8 kernel the left side is rounded to int8, too, each row by its largest number.
     """
-    rows = kernel.rows
-    form = keras.backend.standardize_dtype(rows.dtype)
     shape = left.shape[:-1]
     flat = ops.reshape(left, (-1, left.shape[-1]))  # (m, inputs)
-    if BACKEND == "torch":
-        found = _in_torch(flat, rows, form)
-    elif form == "float32":
-        found = of_rows(flat, rows)
-    else:
-        count = flat.shape[0]
-        if count == 1:
-            flat = ops.broadcast_to(flat, (_ROWS[form], flat.shape[1]))
-        found = (_of_bytes if form == "int8" else _of_halves)(flat, rows)[:count]
+    parts = [_of_shard(flat, rows) for rows in kernel.rows]
+    found = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
     if not isinstance(kernel.scale, tuple):
         found = found * kernel.scale
     if not isinstance(kernel.bias, tuple):
         found = found + kernel.bias
-    return ops.reshape(found, (*shape, rows.shape[0]))
+    return ops.reshape(found, (*shape, found.shape[1]))
+
+
+def _of_shard(flat: Tensor, rows: Tensor) -> Tensor:
+    """(m, inputs) and (n, inputs) to (m, n)."""
+    form = keras.backend.standardize_dtype(rows.dtype)
+    if BACKEND == "torch":
+        return _in_torch(flat, rows, form)
+    if form == "float32":
+        return of_rows(flat, rows)
+    count = flat.shape[0]
+    if count == 1:
+        flat = ops.broadcast_to(flat, (_ROWS[form], flat.shape[1]))
+    return (_of_bytes if form == "int8" else _of_halves)(flat, rows)[:count]
 
 
 def of_rows(left: Tensor, right: Tensor) -> Tensor:
