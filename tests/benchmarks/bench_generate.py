@@ -4,7 +4,7 @@ gpt2-small with random weights, greedy, every library in its own fastest documen
 the libraries taking turns, the order turned round each time; figures are medians. A ratio is ours over the best
 peer of the same run; the share of the bound is the bytes of the weights that one step reads, times steps a
 second, over what this machine streams from memory, measured at the start. Owns the turns and the table;
-`generate_worker.py` owns each library's use. CTranslate2 takes part where it is installed (the extra `bench`).
+`generate_worker.py` owns each library's use. CTranslate2 takes part where it is installed.
 
     python tests/benchmarks/bench_generate.py [--task "1 x 32 + 128"] [--turns N] [--only NAME] [--json FILE]
 """

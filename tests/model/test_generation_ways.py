@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import array, tensor, twins
+from helpers import answer, array, tensor, twins
 
 from gpt2model import GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
 from gpt2model.generation.scoring import windows
@@ -47,7 +47,7 @@ def test_beams_as_transformers(name):
     expected = theirs.generate(torch.tensor(PROMPT).long(), attention_mask=torch.tensor(mask), **options)
     got = ours.generate(PROMPT, attention_mask=mask, **options)
     assert array(got.sequences).tolist() == expected.sequences.tolist()
-    assert np.abs(array(got.sequences_scores) - expected.sequences_scores.numpy()).max() < 1e-4
+    assert np.allclose(array(got.sequences_scores), expected.sequences_scores.numpy(), rtol=1e-5, atol=1e-5)
     assert array(got.beam_indices).tolist() == expected.beam_indices.tolist()
     moves = ours.compute_transition_scores(got.sequences, got.scores, got.beam_indices)
     theirs_moves = theirs.compute_transition_scores(
@@ -75,7 +75,7 @@ def reference_groups(model, prompt, *, beams, groups, penalty, steps):
         for index in range(groups):
             found = []
             for total, ids in held[index]:
-                logits = array(model(tensor(np.array([ids], "int32"))).logits)[0, -1].astype("float64")
+                logits = array(answer(model, np.array([ids], "int32")).logits)[0, -1].astype("float64")
                 log = logits - np.log(np.exp(logits - logits.max()).sum()) - logits.max() - penalty * taken
                 found += [(total + log[token], [*ids, token]) for token in range(len(log))]
             held[index] = sorted(found, key=lambda pair: -pair[0])[:size]
@@ -112,8 +112,13 @@ def test_greedy_transition_scores_as_transformers():
 
 GUESSED = {
     "greedy": {},
-    "sampling": {"do_sample": True, "temperature": 0.4, "seed": 3},
-    "penalties": {"repetition_penalty": 1.3, "no_repeat_ngram_size": 3, "eos_token_id": 5},
+    "sampling": {
+        "do_sample": True,
+        "temperature": 0.4,
+        "seed": 3,
+        "repetition_penalty": 1.3,
+        "eos_token_id": 5,
+    },
 }
 
 
@@ -123,9 +128,9 @@ def test_guesses_change_nothing(name):
     ours, _ = small()
     bad, _ = small(seed=1, n_layer=1)
     prompt = np.array([[1, 2, 3, 4, 1, 2, 3, 4, 1, 2]], "int32")
-    options = {"max_new_tokens": 24, **GUESSED[name]}
+    options = {"max_new_tokens": 24, "num_assistant_tokens": 2, **GUESSED[name]}
     alone = array(ours.generate(prompt, **options)).tolist()
-    for how in ({"assistant_model": ours}, {"assistant_model": bad}, {"prompt_lookup_num_tokens": 4}):
+    for how in ({"assistant_model": ours}, {"assistant_model": bad}, {"prompt_lookup_num_tokens": 2}):
         assert array(ours.generate(prompt, **options, **how)).tolist() == alone, how
 
 
@@ -141,13 +146,13 @@ def test_a_good_guess_saves_steps(monkeypatch):
         return lambda ids: calls.append(len(ids)) or guess(ids)
 
     monkeypatch.setattr("gpt2model.generation.generate.from_a_model", counted)
-    ours.generate(PROMPT[:1], max_new_tokens=21, assistant_model=ours, num_assistant_tokens=4)
-    assert len(calls) == 4  # 1 token, then five at a time
+    ours.generate(PROMPT[:1], max_new_tokens=10, assistant_model=ours, num_assistant_tokens=2)
+    assert len(calls) == 3  # 1 token, then three at a time
 
 
 def test_guesses_up_to_the_last_position():
     ours, _ = small()
-    got = array(ours.generate(PROMPT[:1], max_new_tokens=44, assistant_model=ours))
+    got = array(ours.generate(PROMPT[:1], max_new_tokens=44, assistant_model=ours, num_assistant_tokens=2))
     assert got.tolist() == array(ours.generate(PROMPT[:1], max_new_tokens=44)).tolist()
     assert got.shape == (1, 48)
 
@@ -362,3 +367,15 @@ def test_configurations_do_not_change():
         config.top_k = 4
     assert hash(config) == hash(GenerationConfig(top_k=3)) and config != GenerationConfig(top_k=4)
     assert config.update(max_length=7).update(max_new_tokens=3).max_length is None
+
+
+def test_a_checkpoint_brings_its_options(tmp_path):
+    ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
+    ours.generation_config = GenerationConfig(max_new_tokens=3)
+    ours.save_pretrained(tmp_path)
+    again = GPT2LMHeadModel.from_pretrained(tmp_path)
+    assert again.generation_config == ours.generation_config
+    assert array(again.generate([[1]])).tolist() == array(ours.generate([[1]])).tolist()
+    (tmp_path / "generation_config.json").write_text('{"top_x": 1}')
+    with pytest.warns(UserWarning, match="top_x"):
+        GPT2LMHeadModel.from_pretrained(tmp_path)
