@@ -51,7 +51,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--task", choices=TASKS, help="only this one")
     parser.add_argument(
-        "--only", default="", help="contenders whose names hold one of these, comma-separated"
+        "--only", default="", help="contenders whose names hold one of these, separated by semicolons"
     )
     parser.add_argument("--json", type=Path, help="write every figure here as well")
     return parser.parse_args()
@@ -84,7 +84,7 @@ def run(name: str, task: str, repeats: int) -> list[dict[str, float]]:
 
 
 def measure(task: str, given: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    chosen = [part for part in given.only.split(",") if part]
+    chosen = [part for part in given.only.split(";") if part]
     names = [
         name
         for name, (library, _, _) in CONTENDERS.items()
