@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import answer, array, tensor, twins
+from helpers import answer, array, long_where_compiled, tensor, twins
 
 from gpt2model import GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
 from gpt2model.generation.scoring import windows
@@ -56,6 +56,7 @@ def test_beams_as_transformers(name):
     assert np.abs(array(moves) - theirs_moves.numpy()).max() < 1e-4
 
 
+@long_where_compiled
 def test_beam_sampling_repeats_and_follows_the_scores():
     ours, _ = small()
     options = {"num_beams": 3, "do_sample": True, "num_return_sequences": 3, "max_new_tokens": 6, "top_k": 0}
@@ -122,6 +123,7 @@ GUESSED = {
 }
 
 
+@long_where_compiled
 @pytest.mark.parametrize("name", GUESSED)
 def test_guesses_change_nothing(name):
     """A draft model, good and bad, and the prompt's own text: exactly what the model says alone."""
@@ -172,6 +174,7 @@ BYTES = {
 }
 
 
+@long_where_compiled
 def test_streams_are_whole_characters():
     encoding = get_encoding("gpt2")
     options = {"max_new_tokens": 40, **BYTES}
@@ -273,6 +276,7 @@ def test_scores_are_log_probabilities():
         assert abs(found.perplexity - np.exp(-expected.mean())) < 1e-3 * found.perplexity
 
 
+@long_where_compiled
 def test_scores_of_long_texts():
     """Past n_positions each token is judged once, by the call that the window means."""
     ours, _ = small()

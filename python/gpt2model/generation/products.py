@@ -63,7 +63,7 @@ def of_rows(left: Tensor, right: Tensor) -> Tensor:
     int32.
 
     On TensorFlow not by einsum, which turns the right side round; for a lone row XLA then does so in memory, at
-    every step: 115 ms instead of 12 for one of two layers of gpt2-small.
+    every step: about 115 ms for two layers of gpt2-small, and 38 to 46 without.
     """
     if BACKEND == "tensorflow":
         whole = {"output_type": "int32"} if right.dtype == "int8" else {}
