@@ -43,8 +43,8 @@ bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then
 bench-train: bench-environment ## training speed and memory beside tokenizers, gigabpe, gigatoken, rustbpe and bpeasy
 	$(BENCH)/bin/python tests/benchmarks/bench_train.py $(BENCH_ARGS)
 
-bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl: half an hour
-	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
+bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl; generation: an hour
+	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py tests/benchmarks/bench_generate.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
 
 fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
 	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)

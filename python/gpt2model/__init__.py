@@ -17,6 +17,7 @@ from ._registration import register_when_keras_comes
 from .config import GPT2Config
 from .errors import CheckpointError, ContextLengthError, GenerationConfigError
 from .extras import extra_named
+from .generation.config import GenerationConfig
 
 if TYPE_CHECKING:
     from .family import *
@@ -38,6 +39,7 @@ __all__ = [
     "GPT2ForTokenClassification",
     "GPT2LMHeadModel",
     "GPT2Model",
+    "GenerationConfig",
     "GenerationConfigError",
     "KVCache",
     "ModelOutput",

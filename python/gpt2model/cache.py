@@ -177,6 +177,11 @@ def overwriting() -> Iterator[None]:
         _overwriting.reset(token)
 
 
+def writes_over() -> bool:
+    """Whether the torch backend is inside `overwriting`."""
+    return _overwriting.get()
+
+
 def write(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     """The buffer with new positions put in at `offset`.
 

@@ -1,11 +1,12 @@
 """What comes next? GPT-2 with its language-model head.
 
-Owns the head, tied to the word embeddings or not, and its loss. Refuses generation loops.
+Owns the head, tied to the word embeddings or not, its loss, and the methods that generate. Refuses generation
+loops (`generation/`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final
 
 import keras
@@ -92,6 +93,127 @@ class LanguageModelHead(GPT2PreTrainedModel):
     def get_output_embeddings(self) -> keras.layers.Layer:
         """The untied head, or the word embeddings."""
         return self.transformer.wte if self.lm_head is None else self.lm_head
+
+    def generate(self, inputs: Any = None, generation_config: Any = None, **options: Any) -> Any:
+        """Tokens, or text, that follow prompts.
+
+        Arguments:
+            inputs: ids (rows, tokens) of any framework, or lists of them, of any lengths; or a text, or
+                texts, with `tokenizer`.
+            generation_config: a `GenerationConfig`; the model's own (`model.generation_config`) when None.
+            **options: any option of a `GenerationConfig` (`max_new_tokens=50`, `do_sample=True`, `top_p=0.9`,
+                `num_beams=4`, ...), and:
+            attention_mask: as ids, nonzero where a token counts; padding stands on the left.
+            logits_processor: `gpt2model.generation.Processor`s, which become part of the program, and
+                functions `(input_ids, scores) -> scores`, which run between programs.
+            stopping_criteria: functions `(input_ids, None)` to one boolean for each row.
+            prefix_allowed_tokens_fn: a function `(row, input_ids)` to the tokens that may come.
+            streamer: an object with `put(ids)` and `end()`; see also `stream`.
+            assistant_model: a smaller model that guesses ahead; the answer is this model's.
+            tokenizer: turns texts into ids and back, for prompts and `stop_strings`.
+            seed: of sampling; the same one gives the same tokens on the same backend.
+            weights: "float32", "bfloat16" or "int8": the form of the weights that tokens are computed with.
+            compile: False runs operation by operation (PyTorch always does).
+
+        Returns:
+            Ids (rows * num_return_sequences, prompt + new tokens), shorter rows filled up with the pad token;
+            for texts, texts; with `return_dict_in_generate`, an output that has `scores` and the like, too.
+
+        Raises:
+            GenerationConfigError: unknown, conflicting or impossible options.
+            ContextLengthError: prompt and new tokens are more than `n_positions`; before any work.
+            ValueError: an empty prompt, ids out of the vocabulary, logits that became NaN (with the step).
+            TypeError: values of the wrong type.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> model.generate([[1, 2, 3]], max_new_tokens=4).shape == (1, 7)
+            True
+        """
+        from .generation.generate import generate
+
+        return generate(self, inputs, generation_config, **options)
+
+    def stream(
+        self, inputs: Any, generation_config: Any = None, *, tokenizer: Any, **options: Any
+    ) -> Iterator[str]:
+        """The text that follows one prompt, as soon as its characters are whole.
+
+        Arguments:
+            inputs: one prompt, ids or text.
+            tokenizer: turns ids into text; gpt2tok's, or any with `decode`.
+            generation_config, **options: as for `generate`.
+
+        Returns:
+            An iterator of texts; joined they are the new text, without an end token.
+
+        Raises:
+            As `generate`, at once; ValueError for several prompts.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=3, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> class Letters:
+            ...     def decode(self, ids):
+            ...         return "".join("abc"[i] for i in ids)
+            >>> len("".join(model.stream([[1, 2]], max_new_tokens=4, tokenizer=Letters())))
+            4
+        """
+        from .generation.generate import stream
+
+        return stream(self, inputs, generation_config, tokenizer=tokenizer, **options)
+
+    def score(self, inputs: Any, **options: Any) -> Any:
+        """How likely texts are, of any length: past `n_positions` a window slides over them.
+
+        Arguments:
+            inputs: ids (rows, tokens), lists of them of any lengths, or texts.
+            **options: `tokenizer`, for texts; `stride`, by which the window moves (half of `n_positions`:
+                then each token sees as many before it, at least); `weights`, as for `generate`.
+
+        Returns:
+            One `gpt2model.generation.Score` for each row: `log_probabilities`, `total`, `perplexity`.
+
+        Raises:
+            ValueError: a text of less than two tokens, ids out of the vocabulary.
+            TypeError: texts without a tokenizer.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> [found] = model.score([[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]])
+            >>> found.log_probabilities.shape, found.perplexity > 1
+            ((9,), True)
+        """
+        from .generation.scoring import score
+
+        return score(self, inputs, **options)
+
+    def compute_transition_scores(
+        self, sequences: Any, scores: Any, beam_indices: Any = None, normalize_logits: bool = False
+    ) -> Tensor:
+        """What every generated token contributed, from an answer with `output_scores`.
+
+        Arguments:
+            sequences, scores, beam_indices: of the answer; the last for beam search only.
+            normalize_logits: make log-probabilities of the scores first.
+
+        Returns:
+            (rows, new tokens) float32; 0 after the end of a beam.
+
+        Source: transformers' method of this name.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2,
+            ... eos_token_id=None, bos_token_id=None))
+            >>> answer = model.generate([[1, 2]], max_new_tokens=3, output_scores=True,
+            ... return_dict_in_generate=True)
+            >>> model.compute_transition_scores(answer.sequences, answer.scores).shape == (1, 3)
+            True
+        """
+        from .generation.scoring import transition_scores
+
+        return transition_scores(sequences, scores, beam_indices, normalize_logits=normalize_logits)
 
 
 @final

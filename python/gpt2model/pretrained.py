@@ -36,6 +36,7 @@ from .checkpoints.tensors import DTYPES, Checkpoint
 from .config import GPT2Config
 from .errors import CheckpointError
 from .folders import AnyPath, folder_to_save
+from .generation.own import load_own_options, save_own_options
 from .initialisation import blank, residual_initializer, weight_initializer
 
 FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
@@ -160,6 +161,7 @@ def load_pretrained(
                 check_tie(checkpoint)
             model = _filled(cls, wanted, model_dtype, checkpoint=checkpoint, comparison=comparison, line=line)
     model.config.architectures = [class_name]
+    load_own_options(model, path)
     _say(checkpoint.place, class_name, comparison.new, unexpected)
     if not output_loading_info:
         return model
@@ -239,7 +241,8 @@ def save_pretrained(
     if format == "safetensors":
         from .checkpoints.safetensors_writing import write_safetensors
 
-        return write_safetensors(source, folder, fields, dtype=dtype, max_shard_size=max_shard_size)
+        paths = write_safetensors(source, folder, fields, dtype=dtype, max_shard_size=max_shard_size)
+        return paths + save_own_options(model, folder)
     if format == "keras-hub":
         from .checkpoints.keras_hub_writing import write_keras_hub
 

@@ -99,8 +99,9 @@ def _slots(model: keras.Model) -> Iterator[tuple[str, WeightSlot]]:
         yield from _block(f"{prefix}h.{index}", block)
     yield from _norm(f"{prefix}ln_f", backbone.ln_f)
     for name in ("lm_head", "score", "classifier", "qa_outputs"):
-        if getattr(model, name, None) is not None:
-            yield from _dense(name, getattr(model, name), transposed=True)
+        head = getattr(model, name, None)
+        if isinstance(head, keras.layers.Layer):  # `score` is a method, too, of the models that generate
+            yield from _dense(name, head, transposed=True)
     summary = getattr(model, "multiple_choice_head", None)
     if summary is not None and summary.summary is not None:
         yield from _dense("multiple_choice_head.summary", summary.summary, transposed=True)

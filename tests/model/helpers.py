@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import pytest
 from safetensors.numpy import load_file
 
 import gpt2model
@@ -26,6 +27,11 @@ TOLERANCE = 1e-4
 # A model that trains in a moment, and the fields that make it repeat itself.
 TINY = {"vocab_size": 64, "n_positions": 16, "n_embd": 16, "n_layer": 1, "n_head": 2}
 STILL = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
+
+
+def long_where_compiled(test: Any) -> Any:
+    """Marks a test that makes many programs: seconds on PyTorch, where it always runs, and minutes elsewhere."""
+    return test if BACKEND == "torch" else pytest.mark.long(test)
 
 
 def array(tensor: Any) -> np.ndarray[Any, Any]:

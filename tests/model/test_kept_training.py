@@ -148,7 +148,9 @@ def test_copies(state: str, tmp_path: Path) -> None:
 
 def trained(model: Any, epochs: int, first: int = 0) -> list[float]:
     x = {"input_ids": IDS}
-    x["labels"] = np.arange(8) % 2 if hasattr(model, "score") else x["input_ids"]
+    x["labels"] = (
+        np.arange(8) % 2 if isinstance(model, gpt2model.GPT2ForSequenceClassification) else x["input_ids"]
+    )
     fitted = model.fit(x, epochs=first + epochs, initial_epoch=first, batch_size=8, verbose=0)
     losses: list[float] = fitted.history["loss"]
     return losses

@@ -18,6 +18,7 @@ from .messages import listed
 from .places import (
     CONFIG,
     FLAX,
+    GENERATION_CONFIG,
     HPARAMS,
     KERAS,
     PICKLE_SUFFIXES,
@@ -100,6 +101,7 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
     config = get(CONFIG)
     if config is not None and config_only:
         return config
+    get(GENERATION_CONFIG)  # beside the weights it is found by those who want it
     for first, *others in _FORMS:
         path = get(first)
         if path is None:

@@ -18,6 +18,7 @@ from ..errors import CheckpointError
 from .json_files import read_json
 
 CONFIG, HPARAMS = "config.json", "hparams.json"
+GENERATION_CONFIG = "generation_config.json"
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 TF_H5, FLAX = "tf_model.h5", "flax_model.msgpack"
 KERAS, WEIGHTS_H5, WEIGHTS_JSON = "model.keras", "model.weights.h5", "model.weights.json"

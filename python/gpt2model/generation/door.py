@@ -1,0 +1,220 @@
+"""May this prompt be continued so far? The door of generation.
+
+Owns what a caller may hand in (ids of any framework, ragged lists, padding, texts with a tokenizer) and turns
+it into one `Prompt`; counts positions before any work. Refuses options (`config.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from keras import ops
+
+from ..config import GPT2Config
+from ..errors import ContextLengthError, GenerationConfigError
+from .config import GenerationConfig
+from .history import NOTHING
+
+Array = np.ndarray[Any, Any]
+DEFAULT_NEW = 20  # tokens when nobody says how many, as in transformers
+
+
+@final
+@dataclass(frozen=True)
+class Prompt:
+    """Prompts of one batch.
+
+    Attributes:
+        ids: (rows, width) int32, padded on the left with `NOTHING`.
+        given: (rows, width), as the caller gave them: what the answer opens with.
+    """
+
+    ids: Array
+    given: Array
+
+    @property
+    def width(self) -> int:
+        """Columns, padding included: what Hugging Face counts as the prompt's length."""
+        return int(self.ids.shape[1])
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return int((self.ids != NOTHING).sum(axis=1).max(initial=0))
+
+    def repeated(self, times: int) -> Prompt:
+        """Every row so often, one after the other."""
+        return Prompt(np.repeat(self.ids, times, axis=0), np.repeat(self.given, times, axis=0))
+
+
+def prompt_of(
+    inputs: Any, mask: Any, config: GenerationConfig, model: GPT2Config, tokenizer: Any = None
+) -> Prompt:
+    """The prompts that a caller hands in.
+
+    Arguments:
+        inputs: ids (rows, width) or (width,), lists of lists of any lengths, a text or texts.
+        mask: as `inputs`, nonzero where a token counts; None: everything but pad tokens, if there is a pad
+            token that is no end.
+
+    Raises:
+        ValueError: an empty prompt, ids out of the vocabulary, padding on the right.
+        TypeError: neither ids nor texts, or texts without a tokenizer.
+    """
+    if is_text(inputs):
+        rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer)
+    elif isinstance(inputs, Sequence) and inputs and all(isinstance(row, Sequence) for row in inputs):
+        rows = [list(row) for row in inputs]
+    else:
+        return _of_array(_whole_numbers("input_ids", inputs), mask, config, model)
+    if mask is not None and len({len(row) for row in rows}) > 1:
+        raise ValueError(
+            "attention_mask came with prompts of several lengths, which are padded here: leave it out."
+        )
+    for index, row in enumerate(rows):
+        if not row:
+            raise ValueError(f"Prompt {index} is empty: give it one token at least, such as bos_token_id.")
+    if len({len(row) for row in rows}) == 1:
+        return _of_array(_whole_numbers("input_ids", rows), mask, config, model)
+    width = max(len(row) for row in rows)
+    pad = pad_of(config)
+    filled = np.full((len(rows), width), pad, "int32")
+    real = np.zeros((len(rows), width), "int32")
+    for index, row in enumerate(rows):
+        filled[index, width - len(row) :] = _whole_numbers(f"input_ids[{index}]", row)
+        real[index, width - len(row) :] = 1
+    return _of_array(filled, real, config, model)
+
+
+def is_text(inputs: Any) -> bool:
+    """Whether this is a text or a list of texts."""
+    if isinstance(inputs, str):
+        return True
+    return isinstance(inputs, Sequence) and bool(inputs) and all(isinstance(text, str) for text in inputs)
+
+
+def encoded(texts: list[str], tokenizer: Any) -> list[list[int]]:
+    """Ids of texts, through the caller's tokenizer.
+
+    Raises:
+        TypeError: there is none.
+    """
+    if tokenizer is None:
+        raise TypeError(
+            "The prompt is text: pass tokenizer=gpt2tok.GPT2TokenizerFast.from_pretrained(...), or ids."
+        )
+    return [[int(token) for token in tokenizer.encode(text)] for text in texts]
+
+
+def pad_of(config: GenerationConfig) -> int:
+    """What stands where nothing is said any more: the pad token, or the first end."""
+    if config.pad_token_id is not None:
+        return int(config.pad_token_id)
+    return int(config.eos_token_id[0]) if config.eos_token_id else 0
+
+
+def _whole_numbers(name: str, values: Any) -> Array:
+    try:
+        array = np.asarray(values if isinstance(values, Sequence) else ops.convert_to_numpy(values))
+    except (ValueError, TypeError) as error:
+        raise TypeError(f"{name} must be token ids: integers in an array or in lists ({error}).") from error
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, not {array.dtype}.")
+    return array.astype("int64")
+
+
+def _of_array(given: Array, mask: Any, config: GenerationConfig, model: GPT2Config) -> Prompt:
+    given = given[None] if given.ndim == 1 else given
+    if given.ndim != 2:
+        raise ValueError(f"input_ids has shape {given.shape}; it must be (rows, tokens).")
+    if given.shape[0] == 0:
+        raise ValueError("input_ids has no row: there is nothing to continue.")
+    real = np.ones(given.shape, bool)
+    if mask is not None:
+        seen = np.asarray(mask if isinstance(mask, Sequence) else ops.convert_to_numpy(mask))
+        seen = seen[None] if seen.ndim == 1 else seen
+        if seen.shape != given.shape:
+            raise ValueError(
+                f"attention_mask has shape {seen.shape}; it must have that of input_ids, {given.shape}."
+            )
+        real = seen != 0
+    elif config.pad_token_id is not None and config.pad_token_id not in (config.eos_token_id or ()):
+        real = given != config.pad_token_id
+    for row, columns in enumerate(real):
+        if not columns.any():
+            raise ValueError(f"Prompt {row} is empty: give it one token at least, such as bos_token_id.")
+        if not columns[int(columns.argmax()) :].all():
+            raise ValueError(
+                f"Prompt {row} has padding after its first token: new tokens would follow padding. Pad on the left "
+                "(tokenizer.padding_side = 'left')."
+            )
+    wrong = real & ((given < 0) | (given >= model.vocab_size))
+    if wrong.any():
+        row, column = (int(place[0]) for place in np.nonzero(wrong))
+        raise ValueError(
+            f"input_ids[{row}, {column}] is {given[row, column]}; ids must lie between 0 and {model.vocab_size - 1} "
+            f"(vocab_size={model.vocab_size})."
+        )
+    return Prompt(np.where(real, given, NOTHING).astype("int32"), given.astype("int32"))
+
+
+def new_tokens(prompt: Prompt, config: GenerationConfig, model: GPT2Config) -> int:
+    """How many tokens may come at most.
+
+    Raises:
+        ContextLengthError: with the prompt they are more than `n_positions`.
+        GenerationConfigError: `max_length` leaves none, or less than the least asked for.
+    """
+    left = model.n_positions - prompt.longest
+    if config.max_new_tokens is not None:
+        most = int(config.max_new_tokens)
+    elif config.max_length is not None:
+        most = int(config.max_length) - prompt.width
+        if most < 1:
+            raise GenerationConfigError(
+                f"max_length={config.max_length} counts the prompt, which has {prompt.width} tokens already: "
+                "raise it, or say max_new_tokens."
+            )
+    else:
+        most = max(1, min(DEFAULT_NEW, left))
+    if most > left:
+        raise ContextLengthError(
+            f"The prompt has {prompt.longest} tokens and {most} new ones were asked for, but the model has "
+            f"n_positions={model.n_positions}: shorten the prompt, or set max_new_tokens to {max(left, 0)} or less."
+        )
+    if (config.min_new_tokens or 0) > most:
+        raise GenerationConfigError(
+            f"min_new_tokens={config.min_new_tokens} is more than the {most} tokens that may come."
+        )
+    if config.min_length > prompt.width + most:
+        raise GenerationConfigError(
+            f"min_length={config.min_length} is more than the {prompt.width + most} tokens there can be."
+        )
+    return most
+
+
+def check_tokens(config: GenerationConfig, vocabulary: int) -> None:
+    """Refuse options that name tokens the model does not have.
+
+    Raises:
+        GenerationConfigError: naming the option and the token.
+    """
+    named: dict[str, Sequence[int]] = {
+        name: getattr(config, name) or ()
+        for name in ("eos_token_id", "forced_eos_token_id", "suppress_tokens", "begin_suppress_tokens")
+    }
+    named |= {
+        name: () if getattr(config, name) is None else (getattr(config, name),)
+        for name in ("pad_token_id", "forced_bos_token_id")
+    }
+    named["bad_words_ids"] = [token for ids in config.bad_words_ids or () for token in ids]
+    named["sequence_bias"] = [token for ids, _ in config.sequence_bias or () for token in ids]
+    for name, tokens in named.items():
+        for token in tokens:
+            if token >= vocabulary:
+                raise GenerationConfigError(
+                    f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}."
+                )

@@ -1,0 +1,33 @@
+"""Which options of generation does a checkpoint bring? Its generation_config.json.
+
+Owns the passage of that file to `model.generation_config` and back. Refuses other files. Loads no framework.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from ..errors import GenerationConfigError
+from .config import FILE, GenerationConfig
+
+
+def load_own_options(model: Any, path: Path) -> None:
+    """Put the options beside a checkpoint into a model that generates.
+
+    A file that is no good is told of and left alone: the weights are.
+    """
+    file = (path if path.is_dir() else path.parent) / FILE
+    if not hasattr(type(model), "generate") or not file.is_file():
+        return
+    try:
+        model.generation_config = GenerationConfig.from_pretrained(file)
+    except (GenerationConfigError, OSError) as error:
+        warnings.warn(f"{error} The model has its default options instead.", stacklevel=4)
+
+
+def save_own_options(model: Any, folder: Path) -> list[Path]:
+    """Write a model's options beside its checkpoint, if it has any of its own; gives the file's path."""
+    own = getattr(model, "generation_config", None)
+    return [own.save_pretrained(folder)] if isinstance(own, GenerationConfig) else []

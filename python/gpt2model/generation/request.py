@@ -1,0 +1,195 @@
+"""What was asked for, once all of it is checked? One value that every method takes.
+
+Owns the passage from a caller's arguments to that value. Refuses the methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from keras import ops
+
+from ..backend import BACKEND, Tensor
+from ..errors import GenerationConfigError
+from . import door
+from .config import GenerationConfig
+from .decoder import Shape
+from .history import NOTHING, History
+from .loop import Given, Plan
+from .pipeline import processors
+from .processor import Processor, split
+from .randomness import fresh_seed
+from .sizes import padded, rounded
+from .weights import FORMS, Weights, prepared
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Called(Processor):
+    """A caller's own function `(input_ids, scores) -> scores`, as transformers has them.
+
+    It may look at values, so it runs outside of any program. `input_ids` are (rows, length), padding and all.
+    """
+
+    function: Callable[[Tensor, Tensor], Tensor]
+    pad: int
+
+    def __call__(self, history: History, logits: Tensor) -> Tensor:
+        """See `Processor`."""
+        start = int(history.filled) - int(history.length)
+        ids = history.ids[:, start : int(history.filled)]
+        scores = self.function(ops.where(ids == NOTHING, self.pad, ids), logits)
+        if tuple(scores.shape) != tuple(logits.shape):
+            raise ValueError(
+                f"A logits processor gave scores of shape {tuple(scores.shape)}; it must keep {tuple(logits.shape)}."
+            )
+        return ops.cast(scores, "float32")
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Allowed(Processor):
+    """Only the tokens that a caller's function `(row, input_ids) -> tokens` names (`prefix_allowed_tokens_fn`)."""
+
+    function: Callable[[int, Tensor], Sequence[int]]
+    beams: int
+
+    def __call__(self, history: History, logits: Tensor) -> Tensor:
+        """See `Processor`."""
+        start = int(history.filled) - int(history.length)
+        ids = history.ids[:, start : int(history.filled)]
+        refused = np.full(tuple(logits.shape), -np.inf, "float32")
+        for row in range(logits.shape[0]):
+            refused[row, list(self.function(row // self.beams, ids[row]))] = 0.0
+        return logits + ops.convert_to_tensor(refused)
+
+
+@final
+@dataclass(frozen=True)
+class Request:
+    """A generation to be done.
+
+    Attributes:
+        model: the model.
+        prompt: the prompts, as they came.
+        config: the options.
+        most: new tokens there may be.
+        processors: what the logits pass through.
+        seed: of chance.
+        form: of the weights, one of `FORMS`, or "model" for the model's own call.
+        compile: as programs, where the backend has them.
+    """
+
+    model: Any
+    prompt: door.Prompt
+    config: GenerationConfig
+    most: int
+    processors: tuple[Processor, ...]
+    seed: int
+    form: str
+    compile: bool
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Tokens that end a row."""
+        return self.config.eos_token_id or ()
+
+    @property
+    def looks(self) -> bool:
+        """Whether a processor looks at values, and so cannot be part of a program."""
+        return any(isinstance(processor, Called | Allowed) for processor in self.processors)
+
+    def repeated(self) -> Request:
+        """Every prompt as often as sequences are to be returned for it."""
+        return replace(self, prompt=self.prompt.repeated(self.config.num_return_sequences))
+
+    def weights(self) -> Weights:
+        """The model's weights in the form asked for."""
+        return prepared(self.model, self.form)
+
+    def plan(self, **changes: Any) -> Plan:
+        """What the program for this request is made for."""
+        plan = Plan(
+            shape=Shape.of(self.model.config),
+            processors=split(self.processors)[0],
+            room=rounded(self.most),
+            sample=self.config.do_sample,
+            ends=self.ends,
+            pad=door.pad_of(self.config),
+            scores=self.config.output_scores,
+            logits=self.config.output_logits,
+        )
+        return replace(plan, **changes)
+
+    def given(self, prompt: door.Prompt | None = None) -> Given:
+        """What the program is given."""
+        prompt = self.prompt if prompt is None else prompt
+        ids = padded(prompt.ids, max(rounded(prompt.width), prompt.width))
+        return Given(
+            ids=ops.convert_to_tensor(ids, "int32"),
+            numbers=ops.convert_to_tensor(np.asarray(split(self.processors)[1], "float32")),
+            most=ops.convert_to_tensor(self.most, "int32"),
+            prompt=ops.convert_to_tensor(prompt.width, "int32"),
+            seed=ops.convert_to_tensor(self.seed, "int32"),
+        )
+
+
+def requested(  # noqa: PLR0917
+    model: Any,
+    inputs: Any,
+    mask: Any,
+    config: GenerationConfig,
+    own: Sequence[Any],
+    allowed: Callable[[int, Tensor], Sequence[int]] | None,
+    tokenizer: Any,
+    seed: int | None,
+    form: str | None,
+    compile: bool | None,
+) -> Request:
+    """A request, if all of it can be done.
+
+    Raises:
+        GenerationConfigError, ContextLengthError, ValueError, TypeError: what is wrong, before any work.
+    """
+    shape = model.config
+    door.check_tokens(config, shape.vocab_size)
+    prompt = door.prompt_of(inputs, mask, config, shape, tokenizer)
+    most = door.new_tokens(prompt, config, shape)
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
+        raise TypeError(f"seed must be a whole number, not {seed!r}.")
+    if seed is not None and not 0 <= seed < 2**31:
+        raise GenerationConfigError(f"seed must lie between 0 and {2**31 - 1}, not {seed}.")
+    if form is not None and form not in FORMS:
+        raise GenerationConfigError(f"weights must be one of {', '.join(FORMS)}, not {form!r}.")
+    if shape.add_cross_attention and config.use_cache:
+        config = config.update(use_cache=False)  # the fast ways have no encoder
+    if form is not None and not config.use_cache:
+        raise GenerationConfigError(
+            f"weights={form!r} is a form for the cached ways: leave out use_cache=False."
+        )
+    callables: list[Processor] = [
+        item if isinstance(item, Processor) else Called(_callable(item), door.pad_of(config)) for item in own
+    ]
+    if allowed is not None:
+        callables.append(Allowed(allowed, config.num_beams))
+    return Request(
+        model=model,
+        prompt=prompt,
+        config=config,
+        most=most,
+        processors=processors(config, most, callables),
+        seed=fresh_seed() if seed is None else int(seed),
+        form=form or "float32",
+        compile=BACKEND != "torch" if compile is None else compile,
+    )
+
+
+def _callable(item: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    if not callable(item):
+        raise TypeError(
+            f"A logits processor must be callable or a gpt2model.generation.Processor, not {item!r}."
+        )
+    return item

@@ -1,0 +1,208 @@
+"""In which form do the weights generate fastest? Each kernel turned round once, float32, bfloat16 or int8.
+
+Owns the making of that form from a model and its keeping until the model changes. Refuses to compute with it
+(`decoder.py`).
+
+A step of generation multiplies one row with every kernel, so it takes as long as reading them. XLA on a CPU
+reads a kernel of shape (outputs, inputs) row by row at nearly the memory's speed, and Keras' (inputs, outputs)
+at little more than half of it: 24 and 38 ms for a step of gpt2-small in float32, on two cores, JAX 0.10.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeAlias, final
+from weakref import WeakKeyDictionary
+
+import keras
+import numpy as np
+from keras import ops
+
+from ..backend import BACKEND, Tensor, on_cpu
+from ..weight_names import named_weights
+
+Weights: TypeAlias = dict[str, Any]  # a pytree of tensors
+
+FORMS = ("float32", "bfloat16", "int8")
+
+
+@final
+class Kernel(NamedTuple):
+    """The kernel of a product, turned round.
+
+    Attributes:
+        rows: shards of (outputs, inputs), one after the other; most often one.
+        scale: (outputs,), what the product is multiplied by; empty but for int8.
+        bias: (outputs,), or empty.
+    """
+
+    rows: tuple[Tensor, ...]
+    scale: Tensor | tuple[()]
+    bias: Tensor | tuple[()]
+
+
+def quantized(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """int8 rows, and the scale of each: the largest absolute value becomes 127."""
+    rows = ops.cast(rows, "float32")
+    scale = ops.maximum(ops.max(ops.absolute(rows), axis=1), 1e-12) / 127.0
+    return ops.cast(ops.round(rows / ops.expand_dims(scale, 1)), "int8"), scale
+
+
+def kernel(rows: Tensor, bias: Tensor | None, form: str) -> Kernel:
+    """(outputs, inputs) in one of the `FORMS`, or as it is."""
+    scale: Tensor | tuple[()] = ()
+    if form == "int8":
+        rows, scale = quantized(rows)
+    elif form == "bfloat16":
+        rows = ops.cast(rows, "bfloat16")
+    return Kernel(_shards(rows), scale, () if bias is None else ops.cast(bias, "float32"))
+
+
+def _shards(rows: Tensor) -> tuple[Tensor, ...]:
+    """One shard for each core on TensorFlow, else one.
+
+    TensorFlow's XLA multiplies a lone row on one core, but runs products that do not need each other at once:
+    28.5 ms for the head of gpt2-small in one, 15.3 in two, on two cores (2.21, both in one run).
+    """
+    cores = min(os.cpu_count() or 1, 8) if BACKEND == "tensorflow" and on_cpu() else 1
+    count = int(rows.shape[0])
+    borders = [count * place // cores for place in range(cores + 1)]
+    if cores == 1 or count < 64 * cores:
+        return (rows,)
+    return tuple(ops.copy(rows[start:end]) for start, end in pairwise(borders))
+
+
+def prepared(model: Any, form: str = "float32") -> Weights:
+    """A model's weights for generation, made once and again whenever the model's have changed.
+
+    Arguments:
+        model: a model with a language-model head.
+        form: of the kernels, one of `FORMS`; everything else stays float32.
+    """
+    marks = _marks(model)
+    kept: dict[str, tuple[list[Any], Weights]] = _prepared.setdefault(model, {})
+    if form in kept and _same(kept[form][0], marks):
+        return kept[form][1]
+    weights = _made(model, form)
+    kept.clear()  # one form at a time: a second one is a second model in memory
+    kept[form] = (marks, weights)
+    return weights
+
+
+_prepared: WeakKeyDictionary[Any, dict[str, tuple[list[Any], Weights]]] = WeakKeyDictionary()
+
+
+def _marks(model: Any) -> list[Any]:
+    """What tells whether a variable has changed. It keeps the old values alive, so that an address never
+    comes twice."""
+    values = [variable.value for variable in model.variables]
+    if BACKEND == "jax":
+        return values  # immutable: another value is another object
+    if BACKEND == "torch":
+        return [(value, value.data_ptr(), value._version) for value in values]
+    # A read shares its buffer with the variable until the variable is assigned to.
+    return [value.read_value() if hasattr(value, "read_value") else value for value in values]
+
+
+def _same(old: list[Any], new: list[Any]) -> bool:
+    if len(old) != len(new):
+        return False
+    if BACKEND == "torch":
+        return all(a[0] is b[0] and a[1:] == b[1:] for a, b in zip(old, new, strict=True))
+    if BACKEND == "tensorflow":
+        return all(_address(a) == _address(b) for a, b in zip(old, new, strict=True))
+    return all(a is b for a, b in zip(old, new, strict=True))
+
+
+def _address(tensor: Any) -> Any:
+    """Where a TensorFlow tensor's numbers lie; for one on an accelerator, something that never comes twice."""
+    try:
+        return np.asarray(memoryview(tensor)).__array_interface__["data"][0]
+    except (TypeError, ValueError, BufferError):
+        return object()
+
+
+def _made(model: Any, form: str) -> Weights:
+    backbone = model.transformer
+    tensors = _tensors(model)
+
+    def get(variable: Any) -> Tensor:
+        return tensors(variable)
+
+    def dense(layer: Any) -> Kernel:
+        rows = _turned(_kernel_of(layer, get))
+        return kernel(rows, None if layer.bias is None else get(layer.bias), form)
+
+    def norm(layer: Any) -> tuple[Tensor, Tensor]:
+        return ops.cast(get(layer.gamma), "float32"), ops.cast(get(layer.beta), "float32")
+
+    layers = [
+        {
+            "ln_1": norm(block.ln_1),
+            "qkv": dense(block.attn.c_attn),
+            "proj": dense(block.attn.c_proj),
+            "ln_2": norm(block.ln_2),
+            "fc": dense(block.mlp.c_fc),
+            "out": dense(block.mlp.c_proj),
+        }
+        for block in backbone.h
+    ]
+    words = get(backbone.wte.embeddings)  # (vocabulary, n_embd): rows already
+    table = kernel(words, None, form)
+    head = table if model.lm_head is None else dense(model.lm_head)
+    return {
+        "wte": table,
+        "wpe": ops.cast(get(backbone.wpe.embeddings), "float32"),
+        "layers": layers,
+        "ln_f": norm(backbone.ln_f),
+        "head": () if model.lm_head is None else head,
+    }
+
+
+def _tensors(model: Any) -> Any:
+    """From a variable to its value: its own, or, where the layer is quantized, what its numbers mean."""
+    quantized_layers = [
+        layer for layer in model._flatten_layers() if getattr(layer, "quantization_mode", None) is not None
+    ]
+    if not quantized_layers:
+        return _value
+    meant = {id(slot.variable): slot for slot in named_weights(model).values()}
+
+    def get(variable: Any) -> Tensor:
+        slot = meant.get(id(variable))
+        if slot is None or variable.dtype != "int8":
+            return _value(variable)
+        value = slot.read()
+        return ops.convert_to_tensor(value.T if slot.transposed else value)
+
+    return get
+
+
+def _kernel_of(layer: Any, get: Any) -> Tensor:
+    if getattr(layer, "lora_enabled", False) and layer.quantization_mode is None:
+        return ops.convert_to_tensor(layer.kernel)  # with the addition merged in
+    return get(layer._kernel)
+
+
+def _value(variable: Any) -> Tensor:
+    value = variable.value if isinstance(variable, keras.Variable) else variable
+    if BACKEND == "tensorflow" and hasattr(value, "read_value"):
+        return value.read_value()
+    return value.detach() if BACKEND == "torch" else value
+
+
+def _turned(rows: Tensor) -> Tensor:
+    """The transpose, as numbers that lie in that order."""
+    if BACKEND == "torch":
+        return rows.t()  # MKL reads both ways alike; no second model in memory
+    return ops.transpose(rows)
+
+
+def nbytes(weights: Weights) -> int:
+    """Bytes that a step of generation reads, the position embeddings left out."""
+    total = 0
+    for leaf in keras.tree.flatten({name: part for name, part in weights.items() if name != "wpe"}):
+        size = {"int8": 1, "bfloat16": 2}.get(keras.backend.standardize_dtype(leaf.dtype), 4)
+        total += size * int(np.prod(leaf.shape))
+    return total

@@ -1,0 +1,381 @@
+"""Does `generate` say what transformers says? Golden runs, transformers live, and the plain way as the judge of
+the fast one."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+import numpy as np
+import pytest
+from helpers import BACKEND, GOLDEN, array, fill, long_where_compiled, tensor, twins
+from safetensors.numpy import load_file
+
+import gpt2model
+from gpt2model import ContextLengthError, GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
+
+AGAIN = () if BACKEND == "torch" else pytest.mark.long
+
+FOLDER = GOLDEN.parent / "generate"
+RUNS = json.loads((FOLDER / "case.json").read_text("utf-8"))["runs"]
+SMALL = {"vocab_size": 40, "n_positions": 48, "n_embd": 16, "n_layer": 2, "n_head": 2}
+PLAIN = {"eos_token_id": None, "bos_token_id": None}
+
+
+@functools.cache
+def golden():
+    model = GPT2LMHeadModel(GPT2Config.from_json(FOLDER / "config.json"))
+    fill(model, load_file(FOLDER / "model.safetensors"))
+    return model, load_file(FOLDER / "io.safetensors")
+
+
+@functools.cache
+def small(seed=0, **fields):
+    """A model of ours and its twin of transformers."""
+    return twins("GPT2LMHeadModel", seed=seed, **SMALL, **fields)
+
+
+def golden_run(name, **how):
+    model, tensors = golden()
+    options = dict(RUNS[name])
+    left = options.pop("left_padded")
+    ids = tensors["in.left" if left else "in.prompt"].astype("int32")
+    mask = tensors["in.left_mask"].astype("int32") if left else None
+    output = model.generate(
+        ids, attention_mask=mask, pad_token_id=96, return_dict_in_generate=True, **options, **how
+    )
+    return output, tensors[f"out.{name}.sequences"], tensors.get(f"out.{name}.sequences_scores")
+
+
+GREEDY = [name for name in RUNS if name.startswith("greedy")]
+
+
+@pytest.mark.parametrize("name", GREEDY)
+def test_golden_runs(name):
+    output, expected, _ = golden_run(name)
+    assert array(output.sequences).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name.startswith("beam")])
+def test_golden_beams(name):
+    output, expected, scores = golden_run(name, output_scores=True)
+    assert array(output.sequences).tolist() == expected.tolist()
+    assert np.abs(array(output.sequences_scores) - scores).max() < 1e-5
+
+
+@long_where_compiled
+@pytest.mark.parametrize("name", ["greedy_padded", "greedy_no_repeat_ngram_2"])
+@pytest.mark.parametrize("how", [{"compile": False}, {"use_cache": False}, {"max_time": 1e6}], ids=str)
+def test_golden_runs_other_ways(name, how):
+    output, expected, _ = golden_run(name, **how)
+    assert array(output.sequences).tolist() == expected.tolist()
+
+
+def test_double_heads_generate_the_same():
+    model, tensors = golden()
+    double = gpt2model.GPT2DoubleHeadsModel(GPT2Config.from_json(FOLDER / "config.json"))
+    double.transformer.set_weights(model.transformer.get_weights())
+    got = double.generate(tensors["in.prompt"].astype("int32"), max_new_tokens=20, pad_token_id=96)
+    assert array(got).tolist() == tensors["out.greedy.sequences"].tolist()
+
+
+def random_options(random):
+    """Options of a random generation that transformers knows, too."""
+    options = {"max_new_tokens": int(random.integers(1, 17)), "eos_token_id": [3, 5], "pad_token_id": 0}
+    choices = {
+        "repetition_penalty": 1.0 + float(random.random()),
+        "no_repeat_ngram_size": int(random.integers(1, 4)),
+        "min_new_tokens": int(random.integers(1, options["max_new_tokens"] + 1)),
+        "suppress_tokens": [int(token) for token in random.integers(0, 40, 3)],
+        "begin_suppress_tokens": [int(token) for token in random.integers(0, 40, 9)],
+        "bad_words_ids": [[int(token) for token in random.integers(0, 40, size)] for size in (1, 2)],
+        "exponential_decay_length_penalty": (1, 1.5),
+        "forced_eos_token_id": 5,
+        "renormalize_logits": True,
+    }
+    return options | {name: value for name, value in choices.items() if random.random() < 0.25}
+
+
+def random_prompt(random, width=None):
+    width = width or int(random.integers(1, 17))
+    ids = random.integers(0, 40, (2, width)).astype("int32")
+    mask = np.ones_like(ids)
+    mask[0, : int(random.integers(0, width))] = 0
+    return ids, mask
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=AGAIN) for seed in (1, 2, 3))])
+def test_as_transformers_live(seed):
+    import torch
+
+    ours, theirs = small()
+    random = np.random.default_rng(seed)
+    ids, mask = random_prompt(random)
+    options = random_options(random)
+    expected = theirs.generate(
+        torch.tensor(ids).long(),
+        attention_mask=torch.tensor(mask),
+        output_scores=True,
+        output_logits=True,
+        return_dict_in_generate=True,
+        do_sample=False,
+        **options,
+    )
+    keep = {"output_scores": True, "output_logits": True, "return_dict_in_generate": True}
+    got = ours.generate(ids, attention_mask=mask, **keep, **options)
+    assert array(got.sequences).tolist() == expected.sequences.tolist(), options
+    for name in ("scores", "logits"):
+        left, right = (
+            np.stack([array(step) for step in getattr(output, name)]) for output in (got, expected)
+        )
+        assert np.array_equal(np.isneginf(left), np.isneginf(right))
+        finite = np.isfinite(left)
+        assert np.abs(left[finite] - right[finite]).max(initial=0) < 1e-4, name
+
+
+def against_plain(seed):
+    """A random configuration, the fast way and the plain way, sampling too."""
+    random = np.random.default_rng(1000 + seed)
+    flags = {
+        "scale_attn_by_inverse_layer_idx": True,
+        "reorder_and_upcast_attn": True,
+        "activation_function": "relu",
+    }
+    flags |= {"tie_word_embeddings": False, "n_inner": 24}
+    fields = dict(list(flags.items())[: seed % 6]) if seed % 2 else {}
+    ours, _ = small(seed=seed % 3, **fields)
+    ids, mask = random_prompt(random)
+    options = random_options(random)
+    if seed % 3:
+        sampling = {"temperature": 0.5 + random.random(), "top_p": 0.8, "top_k": int(random.integers(0, 30))}
+        sampling |= {"typical_p": 0.9, "min_p": 0.02, "epsilon_cutoff": 0.001, "eta_cutoff": 0.001}
+        names = [name for name in sampling if random.random() < 0.5]
+        options |= {"do_sample": True, **{name: sampling[name] for name in names}}
+        options["num_return_sequences"] = int(random.integers(1, 3))
+    given = {"attention_mask": mask, "seed": seed, **options}
+    fast = array(ours.generate(ids, **given))
+    plain = array(ours.generate(ids, use_cache=False, **given))
+    assert fast.tolist() == plain.tolist(), options
+
+
+def test_fast_equals_plain():
+    against_plain(0)
+
+
+@long_where_compiled
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_fast_equals_plain_again(seed):
+    against_plain(seed)
+
+
+@pytest.mark.long
+def test_fast_equals_plain_for_a_thousand():
+    for seed in range(1000):
+        against_plain(seed)
+
+
+@long_where_compiled
+def test_rows_do_not_know_of_each_other():
+    """A row alone, in a batch, padded, given as lists: the same tokens."""
+    ours, _ = small(**PLAIN)
+    rows = [[7], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], [9, 9, 9]]
+    together = array(ours.generate(rows, max_new_tokens=8))
+    for row, got in zip(rows, together, strict=True):
+        alone = array(ours.generate([row], max_new_tokens=8))[0]
+        assert alone[: len(row)].tolist() == row
+        assert alone[-8:].tolist() == got[-8:].tolist()
+
+
+def test_all_positions_can_be_filled():
+    ours, _ = small(**PLAIN)
+    assert array(ours.generate([[1, 2, 3]], max_new_tokens=45)).shape == (1, 48)
+
+
+@long_where_compiled
+def test_every_end_ends():
+    ours, _ = small(**PLAIN)
+    free = array(ours.generate([[1, 2, 3]], max_new_tokens=12))[0, 3:].tolist()
+    for end in (free[0], free[5]):
+        place = free.index(end)
+        got = array(ours.generate([[1, 2, 3]], max_new_tokens=12, eos_token_id=[end, 39], pad_token_id=0))
+        assert got[0, 3:].tolist() == free[: place + 1]
+
+
+def test_sampling_draws_from_the_filtered_softmax():
+    """Chi-squared over 4,000 draws: the first token of as many rows."""
+    ours, _ = small(**PLAIN)
+    prompt = np.array([[4, 8, 15]], "int32")
+    options = {"do_sample": True, "temperature": 1.5, "top_k": 12, "top_p": 0.9}
+    first = ours.generate(
+        prompt, max_new_tokens=1, output_scores=True, return_dict_in_generate=True, seed=0, **options
+    )
+    scores = array(first.scores[0])[0].astype("float64")
+    expected = np.exp(scores - scores.max())
+    expected /= expected.sum()
+    draws = 4000
+    got = array(ours.generate(prompt, max_new_tokens=1, num_return_sequences=draws, seed=1, **options))[:, -1]
+    counts = np.bincount(got, minlength=40)
+    assert not counts[expected == 0].any()
+    likely = expected > 0
+    assert 3 < likely.sum() <= 12
+    chi = ((counts[likely] - draws * expected[likely]) ** 2 / (draws * expected[likely])).sum()
+    assert chi < 35  # 11 degrees of freedom at most: once in 4,000 seeds, and the seed is fixed
+
+
+def test_seeds_reproduce():
+    ours, _ = small(**PLAIN)
+
+    def drawn(seed, **how):
+        options = {"do_sample": True, "max_new_tokens": 12, "temperature": 3.0, "top_k": 0}
+        return array(ours.generate([[1, 2, 3]] * 2, seed=seed, **options, **how))
+
+    assert drawn(5).tolist() == drawn(5).tolist() == drawn(5, compile=False).tolist()
+    assert drawn(5).tolist() == drawn(5, max_time=1e6).tolist()
+    assert drawn(5).tolist() != drawn(6).tolist()
+    assert drawn(5)[0].tolist() != drawn(5)[1].tolist()
+    assert drawn(None).tolist() != drawn(None).tolist()
+
+
+def test_other_numbers_need_no_other_program():
+    """Lengths in a bucket, temperatures and seeds are arguments of one program."""
+    from gpt2model.generation.compiling import _compiled
+
+    ours, _ = small(**PLAIN)
+    programs = set()
+    for length, temperature, seed in ((3, 0.7, 1), (9, 0.9, 2), (14, 1.4, 3)):
+        ids = np.ones((1, length), "int32")
+        ours.generate(ids, do_sample=True, temperature=temperature, seed=seed, max_new_tokens=length)
+        programs.add(_compiled.cache_info().misses)
+    assert len(programs) == 1
+
+
+@long_where_compiled
+def test_weights_that_change_are_seen():
+    ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
+
+    def first():
+        keep = {"output_logits": True, "return_dict_in_generate": True}
+        return array(ours.generate([[1, 2, 3]], max_new_tokens=6, **keep).logits[0])
+
+    before = first()
+    table = ours.transformer.wpe.embeddings
+    table.assign(table * 3.0)
+    after = first()
+    assert np.abs(before - after).max() > 1e-3
+    assert np.abs(after - array(ours(tensor([[1, 2, 3]])).logits)[:, -1]).max() < 1e-4
+
+
+@pytest.mark.parametrize("form", ["bfloat16", "int8"])
+def test_smaller_weights_say_nearly_the_same(form):
+    ours, _ = small(**PLAIN)
+    keep = {"output_logits": True, "return_dict_in_generate": True, "max_new_tokens": 1}
+    exact = array(ours.generate([[1, 2, 3]], **keep).logits[0])
+    near = array(ours.generate([[1, 2, 3]], weights=form, **keep).logits[0])
+    assert 0 < np.abs(exact - near).max() < 0.05 * np.abs(exact).max()
+
+
+def with_nan():
+    ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
+    table = ours.transformer.wpe.embeddings
+    values = array(table).copy()
+    values[5] = np.nan
+    table.assign(values)
+    return ours
+
+
+@pytest.mark.parametrize("how", [{}, {"use_cache": False}, {"max_time": 1e6}], ids=str)
+def test_nan_stops_with_the_step(how):
+    with pytest.raises(ValueError, match="NaN at step 3 "):
+        with_nan().generate([[1, 2, 3]], max_new_tokens=9, **how)
+
+
+def test_no_token_left_stops_with_the_step():
+    ours, _ = small(**PLAIN)
+    with pytest.raises(ValueError, match=r"No token was left to choose at step 0"):
+        ours.generate([[1]], max_new_tokens=4, suppress_tokens=list(range(40)))
+
+
+REFUSED = {
+    "too many": (ContextLengthError, [[1] * 40], {"max_new_tokens": 9}, "40 tokens and 9 new"),
+    "no room at all": (ContextLengthError, [[1] * 48], {}, "n_positions=48"),
+    "empty row": (ValueError, [[1], []], {}, "Prompt 1 is empty"),
+    "empty": (ValueError, [[]], {}, "Prompt 0 is empty"),
+    "no rows": (ValueError, np.zeros((0, 3), "int32"), {}, "no row"),
+    "all padding": (ValueError, [[1, 2]], {"attention_mask": [[0, 0]]}, "Prompt 0 is empty"),
+    "padding on the right": (ValueError, [[1, 2]], {"attention_mask": [[1, 0]]}, "Pad on the left"),
+    "shape of the mask": (ValueError, [[1, 2]], {"attention_mask": [[1]]}, "attention_mask has shape"),
+    "no prompt": (ValueError, None, {}, "no prompt"),
+    "out of vocabulary": (ValueError, [[1, 40]], {}, r"input_ids\[0, 1\] is 40"),
+    "negative": (ValueError, [[-1, 4]], {}, r"input_ids\[0, 0\] is -1"),
+    "no integers": (TypeError, [[0.5]], {}, "integers"),
+    "text without tokenizer": (TypeError, "text", {}, "tokenizer="),
+    "unknown": (GenerationConfigError, [[1]], {"temprature": 1.0}, "Did you mean temperature"),
+    "idle temperature": (GenerationConfigError, [[1]], {"temperature": 0.5}, "temperature without do_sample"),
+    "idle penalty": (GenerationConfigError, [[1]], {"length_penalty": 2.0}, "length_penalty with num_beams=1"),
+    "two lengths": (GenerationConfigError, [[1]], {"max_length": 5, "max_new_tokens": 5}, "both say how long"),
+    "length used up": (GenerationConfigError, [[1, 2, 3]], {"max_length": 3}, "counts the prompt"),
+    "share": (GenerationConfigError, [[1]], {"do_sample": True, "top_p": 1.5}, "top_p must be at least 0"),
+    "temperature 0": (GenerationConfigError, [[1]], {"do_sample": True, "temperature": 0.0}, "must be more than 0"),
+    "NaN": (GenerationConfigError, [[1]], {"do_sample": True, "temperature": float("nan")}, "temperature"),
+    "type": (TypeError, [[1]], {"max_new_tokens": "9"}, "max_new_tokens must be a whole number"),
+    "flag": (TypeError, [[1]], {"do_sample": 1}, "True or False"),
+    "none new": (GenerationConfigError, [[1]], {"max_new_tokens": 0}, "at least 1"),
+    "least above most": (GenerationConfigError, [[1]], {"max_new_tokens": 2, "min_new_tokens": 3}, "min_new_tokens=3"),
+    "greedy twice": (GenerationConfigError, [[1]], {"num_return_sequences": 2}, "num_return_sequences=2"),
+    "end out of vocabulary": (GenerationConfigError, [[1]], {"eos_token_id": 40}, "eos_token_id names token 40"),
+    "bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[1, 99]]}, "bad_words_ids names token 99"),
+    "empty bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[]]}, "empty list"),
+    "seed": (GenerationConfigError, [[1]], {"seed": -1}, "seed must lie"),
+    "form": (GenerationConfigError, [[1]], {"weights": "int4"}, "weights must be one of"),
+    "stop strings": (TypeError, [[1]], {"stop_strings": "x"}, "pass the tokenizer"),
+    "config": (TypeError, [[1]], {"generation_config": {"top_k": 3}}, "GenerationConfig.from_dict"),
+    "processor": (TypeError, [[1]], {"logits_processor": [3]}, "must be callable"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_before_any_work(case, monkeypatch):
+    ours, _ = small(**PLAIN)
+    monkeypatch.setattr("gpt2model.generation.request.prepared", None)  # any work would need the weights
+    error, prompt, options, words = REFUSED[case]
+    with pytest.raises(error, match=words):
+        ours.generate(prompt, **options)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no program here")
+def test_weights_are_arguments():
+    """A program holds no weights: two models of a shape share it."""
+    from gpt2model.generation.compiling import _compiled
+
+    one, _ = small(**PLAIN)
+    other, _ = small(seed=1, **PLAIN)
+    first = array(one.generate([[1, 2, 3]], max_new_tokens=8))
+    misses = _compiled.cache_info().misses
+    second = array(other.generate([[1, 2, 3]], max_new_tokens=8))
+    assert _compiled.cache_info().misses == misses
+    assert first.tolist() != second.tolist()
+    assert array(one.generate([[1, 2, 3]], max_new_tokens=8)).tolist() == first.tolist()
+
+
+def test_the_models_own_configuration():
+    ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
+    ours.generation_config = GenerationConfig(max_new_tokens=3)
+    assert array(ours.generate([[1]])).shape == (1, 4)
+    assert array(ours.generate([[1]], max_length=3)).shape == (1, 3)
+    assert array(ours.generate([[1]], GenerationConfig(max_new_tokens=5))).shape == (1, 6)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has its own generator")
+def test_threefry_is_threefry():
+    """The known answers of its authors' distribution (Random123, kat_vectors, threefry2x32 of 20 rounds)."""
+    from gpt2model.generation.randomness import threefry
+
+    known = [
+        (0, 0, 0, 0, 0x6B200159, 0x99BA4EFE),
+        (0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0x1CB996FC, 0xBB002BE7),
+        (0x13198A2E, 0x03707344, 0x243F6A88, 0x85A308D3, 0xC4923A9C, 0x483DF7A0),
+    ]
+    for k0, k1, c0, c1, x, y in known:
+        words = [tensor(np.array([value], "uint32")) for value in (c0, c1)]
+        got = threefry((tensor(np.uint32(k0)), tensor(np.uint32(k1))), (words[0], words[1]))
+        assert [int(array(word)[0]) for word in got] == [x, y]

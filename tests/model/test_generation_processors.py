@@ -1,0 +1,149 @@
+"""Do the processors do to logits what transformers' do? Golden filters, transformers live, and laws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from helpers import GOLDEN, array, compiled, difference, tensor
+from safetensors.numpy import load_file
+
+from gpt2model import GenerationConfig
+from gpt2model.generation.history import NOTHING, History
+from gpt2model.generation.pipeline import processors
+from gpt2model.generation.processor import apply, join, split
+
+FOLDER = GOLDEN.parent / "generate"
+FILTERS = {
+    "temperature_0.7": {"do_sample": True, "temperature": 0.7, "top_k": 0},
+    "top_k_5": {"do_sample": True, "top_k": 5},
+    "top_p_0.9": {"do_sample": True, "top_k": 0, "top_p": 0.9},
+    "top_p_0.3": {"do_sample": True, "top_k": 0, "top_p": 0.3},
+    "min_p_0.1": {"do_sample": True, "top_k": 0, "min_p": 0.1},
+    "typical_0.8": {"do_sample": True, "top_k": 0, "typical_p": 0.8},
+    "epsilon_0.01": {"do_sample": True, "top_k": 0, "epsilon_cutoff": 0.01},
+    "eta_0.02": {"do_sample": True, "top_k": 0, "eta_cutoff": 0.02},
+    "repetition_1.3": {"repetition_penalty": 1.3},
+    "no_repeat_2": {"no_repeat_ngram_size": 2},
+}
+VOCABULARY, ENDS = 40, (3, 39)
+# Options of one processor each, beside what transformers makes of them.
+LIVE = {
+    **FILTERS,
+    "several cuts": {"do_sample": True, "temperature": 1.3, "top_k": 20, "top_p": 0.8, "typical_p": 0.9, "min_p": 0.01},
+    "cuts with beams": {"do_sample": True, "top_k": 1, "top_p": 0.01, "epsilon_cutoff": 0.9, "num_beams": 2},
+    "no_repeat_1": {"no_repeat_ngram_size": 1},
+    "no_repeat_3": {"no_repeat_ngram_size": 3},
+    "no_repeat_50": {"no_repeat_ngram_size": 50},
+    "bad words": {"bad_words_ids": [[3], [5], [1, 2], [2, 1, 7], [0, 7], [1, 1]]},
+    "bias": {"sequence_bias": [[[4], -2.0], [[1, 2], 3.0], [[2, 2], 1.0], [[2, 1, 2], 5.0], [[1], 0.5]]},
+    "min_length": {"min_length": 14},
+    "min_length reached": {"min_length": 12},
+    "min_new_tokens": {"min_new_tokens": 4},
+    "min_new_tokens reached": {"min_new_tokens": 3},
+    "forced eos, not yet": {"forced_eos_token_id": 6, "max_length": 20},
+    "forced eos": {"forced_eos_token_id": [6, 7], "max_length": 13},
+    "decay": {"exponential_decay_length_penalty": (1, 1.5)},
+    "decay, not yet": {"exponential_decay_length_penalty": (3, 1.5)},
+    "suppress": {"suppress_tokens": [0, 39]},
+    "begin": {"begin_suppress_tokens": [0, 39]},
+    "normalized": {"do_sample": True, "top_k": 7, "renormalize_logits": True},
+}  # fmt: skip
+
+
+def ours(options, ids, logits, *, new=0, most_new=20, dynamic=False):
+    """Logits after processing; `dynamic`: in a buffer with room on both sides, everything traced."""
+    config = GenerationConfig(**options)
+    bare, numbers = split(processors(config, most_new))
+    columns = ids.shape[1]
+    if dynamic:
+        ids = np.pad(ids, ((0, 0), (5, 4)), constant_values=NOTHING)
+    filled = columns + (5 if dynamic else 0)
+
+    def run(ids, logits, filled, new, prompt, numbers):  # noqa: PLR0917
+        return apply(join(bare, numbers), History(ids, filled, new, prompt), logits)
+
+    arguments = [np.asarray(value, "int32") for value in (filled, new, columns - new)]
+    given = [tensor(ids.astype("int32")), tensor(logits), *map(tensor, arguments)]
+    run = compiled(run)
+    return array(run(*given, tensor(np.asarray(numbers, "float32"))))
+
+
+def same(left, right):
+    """Equal where refused, near elsewhere."""
+    assert np.array_equal(np.isneginf(left), np.isneginf(right))
+    assert difference(np.where(np.isneginf(left), 0, left), np.where(np.isneginf(right), 0, right)) < 1e-5
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_golden_filters(name):
+    tensors = load_file(FOLDER / "io.safetensors")
+    for dynamic in (False, True):
+        got = ours(FILTERS[name], tensors["in.history"], tensors["in.logits"], dynamic=dynamic)
+        same(got, tensors[f"filter.{name}"])
+
+
+def test_all_golden_filters_are_compared():
+    names = {
+        name.partition(".")[2] for name in load_file(FOLDER / "io.safetensors") if name.startswith("filter.")
+    }
+    assert names == set(FILTERS)
+
+
+@pytest.mark.parametrize("name", LIVE)
+def test_as_transformers_does(name):
+    import torch
+    import transformers
+
+    random = np.random.default_rng(len(name))
+    ids = random.integers(0, 4, (6, 12))  # few tokens, so that they repeat
+    ids[0, -2:], ids[1, -1:], ids[2, -2:] = (2, 1), (1,), (1, 2)
+    logits = (random.standard_normal((6, VOCABULARY)) * 3).astype("float32")
+    new = 0 if name == "begin" else 3
+    options = {"eos_token_id": list(ENDS), **LIVE[name]}
+    most = options.get("max_length", 20 + 12 - new) - (12 - new)
+    theirs = transformers.GenerationConfig(**{"top_k": 50, **options})
+    theirs.max_length = theirs.max_length or 32
+    theirs._eos_token_tensor = torch.tensor(ENDS)
+    model = transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=VOCABULARY, n_embd=4, n_layer=1, n_head=1)
+    )
+    chain = model._get_logits_processor(theirs, input_ids_seq_length=12 - new, model_kwargs={})
+    expected = chain(torch.tensor(ids), torch.tensor(logits)).numpy()
+    for dynamic in (False, True):
+        same(ours(options, ids, logits, new=new, most_new=most, dynamic=dynamic), expected)
+
+
+def test_count_penalties():
+    ids = np.array([[5, 5, 1, 1, 2], [0, 1, 2, 3, 4]])
+    logits = np.zeros((2, 8), "float32")
+    got = ours({"frequency_penalty": 0.5, "presence_penalty": 2.0}, ids, logits, new=3)
+    expected = np.zeros((2, 8))
+    expected[0, 1], expected[0, 2] = -3.0, -2.5  # the prompt, 5 5, does not count
+    expected[1, [2, 3, 4]] = -2.5
+    assert difference(got, expected) < 1e-6
+
+
+def test_forced_bos_and_begin_suppressed_after_it():
+    logits = np.zeros((1, 5), "float32")
+    options = {"forced_bos_token_id": 2, "begin_suppress_tokens": [4]}
+    first = ours(options, np.array([[1]]), logits)
+    assert np.isneginf(first).tolist() == [[True, True, False, True, True]]
+    second = ours(options, np.array([[1, 2]]), logits, new=1)
+    assert np.isneginf(second).tolist() == [[False, False, False, False, True]]
+
+
+def test_invalid_values_removed():
+    logits = np.array([[np.nan, np.inf, -np.inf, 1.0]], "float32")
+    got = ours({"remove_invalid_values": True}, np.array([[1]]), logits)
+    largest = np.finfo("float32").max
+    assert got.tolist() == [[0.0, largest, -largest, 1.0]]
+
+
+def test_padding_is_nothing():
+    """What stands in the padding neither counts nor completes anything."""
+    random = np.random.default_rng(0)
+    logits = random.standard_normal((1, 9)).astype("float32")
+    options = {"repetition_penalty": 2.0, "no_repeat_ngram_size": 2, "sequence_bias": [[[0, 1], 4.0]]}
+    ids = np.array([[1, 4, 1]])
+    padded = np.pad(ids, ((0, 0), (4, 0)), constant_values=NOTHING)
+    same(ours(options, padded, logits), ours(options, ids, logits))
