@@ -44,5 +44,6 @@ def test_its_python_blocks_run_one_after_the_other(tmp_path: Path, monkeypatch: 
         tf.saved_model.load("tokenizer").tokenize(asked)["input_ids"],
     ]
     assert [ids.numpy().tolist() for ids in found] == [[[15496, 995]]] * 2
-    assert tf.saved_model.load("model").serve(asked).shape == (1, 2)
+    model = tf.saved_model.load("model")
+    assert model.serve(asked).shape == (1, 2)
     assert (tmp_path / "model.keras").exists()

@@ -203,6 +203,7 @@ def test_an_export_keeps_what_it_cannot_replace(
     layer: TFGPT2Tokenizer, tmp_path: Path, monkeypatch: Any
 ) -> None:
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_text("old")
     (tmp_path / "1" / "mine").write_text("kept")
     rename = Path.rename
 
@@ -240,8 +241,20 @@ def test_options_of_an_export(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["1"]
 
 
+def test_a_directory_of_other_things_is_never_replaced(layer: TFGPT2Tokenizer, tmp_path: Path) -> None:
+    # One with versions in it, the number forgotten, is the likeliest.
+    (tmp_path / "models" / "1").mkdir(parents=True)
+    (tmp_path / "models" / "1" / "saved_model.pb").write_text("kept")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match="holds other things than a SavedModel"):
+            layer.export(tmp_path / "models", overwrite=overwrite)
+    assert (tmp_path / "models" / "1" / "saved_model.pb").read_text() == "kept"
+    assert [p.name for p in tmp_path.iterdir()] == ["models"]
+
+
 def test_an_export_is_whole_or_not_there(layer: TFGPT2Tokenizer, tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_text("old")
     (tmp_path / "1" / "mine").write_text("kept")
     with pytest.raises(FileExistsError, match="overwrite"):
         layer.export(tmp_path / "1")

@@ -157,7 +157,13 @@ def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
 
 
 def no_strings(found: object) -> str:
-    return f"the tokenizer takes strings (tf.string, str or bytes), not {found}: give it the text itself"
+    mend = "give it the text itself"
+    if str(found).startswith("float"):
+        mend += (
+            "; where Keras guesses floats, tell it: keras.Input((), dtype='string'), or for model.export"
+            " input_signature=[tf.TensorSpec([None], tf.string)]"
+        )
+    return f"the tokenizer takes strings (tf.string, str or bytes), not {found}: {mend}"
 
 
 def too_deep(rank: int) -> str:
@@ -177,7 +183,10 @@ def checked_length(length: Any, around: int) -> Any:
     if tf.is_tensor(length):
         length = tf.convert_to_tensor(length)  # variables are tensors, too
         if not length.dtype.is_integer or length.shape.rank not in (0, None):
-            raise TypeError(f"max_length is an int or a scalar integer tensor, not {length!r}")
+            raise TypeError(
+                f"max_length is an int or a scalar integer tensor, not {length!r} (a label of a dataset? Then map"
+                " lambda text, label: (tokenizer(text), label))"
+            )
         known = tf.get_static_value(length)
         length = length if known is None else int(known)
     if isinstance(length, bool) or not (tf.is_tensor(length) or hasattr(length, "__index__")):
@@ -257,7 +266,8 @@ def checked_ids(ids: Any) -> Tensor:
         if not tf.is_tensor(given) and ids.dtype.is_floating and ids.shape.num_elements() == 0:
             ids = tf.cast(ids, tf.int32)  # an empty list says nothing of its type
     if not ids.dtype.is_integer:
-        raise TypeError(f"detokenize takes ids as integers, not {ids.dtype.name}: cast them to int32")
+        mend = "give it ids" if ids.dtype == tf.string else "cast them to int32"
+        raise TypeError(f"detokenize takes ids as integers, not {ids.dtype.name}: {mend}")
     if ids.shape.rank is None:
         raise TokenizerError(
             "ids of unknown rank: give them a shape, with tf.ensure_shape(ids, [None, None])"
@@ -268,11 +278,12 @@ def checked_ids(ids: Any) -> Tensor:
 def _not_ids(given: Any, error: Exception) -> Exception:
     for place, leaf in _leaves(given, ""):
         if not hasattr(leaf, "__index__"):
+            mend = ": give it its 'input_ids'" if isinstance(leaf, Mapping) else ""
             return TypeError(
-                f"detokenize takes ids as integers, not {type(leaf).__name__}{place and f' (at {place})'}"
+                f"detokenize takes ids as integers, not {type(leaf).__name__}{place and f' (at {place})'}{mend}"
             )
     return TokenizerError(
-        f"these ids make no tensor ({error}): give rows of different lengths as ragged ones"
+        f"these ids make no tensor ({error}): give rows of different lengths as tf.ragged.constant(rows)"
     )
 
 

@@ -73,13 +73,13 @@ def export_tokenizer(
         most_places: rows times columns that an answer of `tokenize` may have, padding included. One long text among
             many short ones makes a matrix far larger than the request; a request for more is refused, with
             InvalidArgument, and the server lives on. Each place takes some 40 bytes while it is made.
-        overwrite: replace a directory that is there.
+        overwrite: replace a SavedModel that is there. A directory of other things is never replaced.
 
     Raises:
         TypeError: `max_length` or `most_places` is no int, a warm-up text no text, a switch no bool.
         TokenizerError: `max_length` or `most_places` is too small or too large, or `warm_up_texts` are refused by what
             is exported.
-        FileExistsError: something is there, and `overwrite` is False; or it is no directory.
+        FileExistsError: a SavedModel is there, and `overwrite` is False; or something else is.
         OSError: the directory cannot be written. Nothing is left behind, and what was there is there.
 
     Example:
@@ -97,6 +97,11 @@ def export_tokenizer(
     given = None if warm_up_texts is None else checked_warm_up(warm_up_texts)
     target = Path(directory).absolute()
     if (target.exists() or target.is_symlink()) and not _is_empty_directory(target):
+        if target.is_dir() and not target.is_symlink() and not (target / "saved_model.pb").exists():
+            raise FileExistsError(
+                f"{target} holds other things than a SavedModel, which an export would remove: choose another directory"
+                " (for servers, one named by a number in it)"
+            )
         if not overwrite:
             raise FileExistsError(
                 f"{target} is there already: choose another directory, or say overwrite=True"

@@ -178,11 +178,14 @@ class TFGPT2Tokenizer(keras.layers.Layer):
             >>> layer("Hello world")["input_ids"].numpy().tolist()
             [15496, 995]
         """
-        for name in ("encoder", "bpe_ranks", "added_tokens_decoder"):
+        for name in ("encoder", "bpe_ranks", "_added"):
             if not hasattr(tokenizer, name):
+                kind = type(tokenizer)
+                place = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
                 raise TypeError(
                     f"from_tokenizer takes a GPT2Tokenizer or GPT2TokenizerFast of gpt2tok, not"
-                    f" {type(tokenizer).__name__} (which has no {name!r})"
+                    f" {place}{kind.__qualname__} (which has no {name!r}): one of"
+                    " transformers comes by its files, save_pretrained(directory) and from_pretrained(directory)"
                 )
         taken = {
             "added_tokens": dict(tokenizer._added.effective()),
@@ -378,7 +381,7 @@ class TFGPT2Tokenizer(keras.layers.Layer):
 
         Raises:
             TypeError, TokenizerError: an option is wrong.
-            FileExistsError: something is there, and `overwrite` is False.
+            FileExistsError: a SavedModel is there, and `overwrite` is False; or something else is.
             OSError: the directory cannot be written. Nothing is left behind.
 
         Example:
