@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 import gpt2tok
 from gpt2tok._core import gpt2_vocabulary
+from model_suites import Suite, running
 
 if TYPE_CHECKING:
     import tiktoken
@@ -37,6 +39,28 @@ settings.register_profile(
 settings.load_profile("gpt2tok")
 
 DATA = Path(__file__).parent / "data"
+
+
+def _backend_of(item: pytest.Item) -> str | None:
+    """The backend whose model suite this test waits for."""
+    if item.path.name != "test_model_backends.py":
+        return None
+    return str(item.callspec.params["backend"])  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests that wait for the model suites come last: the suites run beside all others."""
+    items.sort(key=lambda item: _backend_of(item) is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def model_suites(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Suite]]:
+    """The model suites of the backends that were selected, running since the session's first test."""
+    selected = {backend for backend in map(_backend_of, request.session.items) if backend is not None}
+    with running(selected, tmp_path_factory.mktemp("suites")) as suites:
+        yield suites
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

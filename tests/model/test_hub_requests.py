@@ -1,30 +1,18 @@
-"""What is asked of the Hugging Face hub, and how often? Counted by a server of our own, and by one that is not there.
-
-Each case runs in a process of its own: huggingface_hub reads its settings when it is imported.
-"""
+"""What is asked of the Hugging Face hub, and how often? Counted by a hub of our own, and by none."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from helpers import BACKEND
 
 from checkpoint_files import FORMATS, PICKLE, SAFE
+from hub_server import closed, run, serving
 
 pytestmark = pytest.mark.skipif(BACKEND != "torch", reason="the same on every backend: once is enough")
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODELS = {
     "someone/tiny": SAFE,
     "someone/sharded": FORMATS / "huggingface_safetensors_sharded",
@@ -43,91 +31,15 @@ except (OSError, ValueError) as error:
 """
 
 
-class _Hub(BaseHTTPRequestHandler):
-    """As much of the hub as loading a model asks for."""
-
-    asked: list[str]
-
-    def do_HEAD(self) -> None:
-        self._answer()
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
-        if self.path.startswith("/api/") and not self.path.startswith("/api/models/"):
-            self._send(404, b"{}")  # huggingface_hub's own curiosity, which has nothing to do with a model
-            return
-        type(self).asked.append(f"{self.command} {self.path}")
-        owner, name, *rest = self.path.removeprefix("/api/models").strip("/").split("/")
-        folder = MODELS.get(f"{owner}/{name}")
-        if owner == "broken":
-            self._send(503, b"{}")
-        elif folder is None:
-            self._send(
-                404, b"{}", {"X-Error-Code": "RepoNotFound", "X-Error-Message": "Repository Not Found"}
-            )
-        elif self.path.startswith("/api/"):
-            files = [{"rfilename": path.name} for path in folder.iterdir()]
-            fields = {"id": f"{owner}/{name}", "sha": COMMIT, "siblings": files, "private": False}
-            self._send(200, json.dumps(fields).encode())
-        else:
-            data = (folder / rest[-1]).read_bytes()
-            self._send(200, data, {"ETag": f'"{hashlib.sha1(data).hexdigest()}"', "X-Repo-Commit": COMMIT})
-
-    def _send(self, code: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(code)
-        for key, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Quietly."""
-
-
 @pytest.fixture
 def hub() -> Iterator[tuple[str, list[str]]]:
     """The address of a hub, and what was asked of it."""
-    asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"asked": asked}))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def closed() -> str:
-    """An address where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    with serving(MODELS) as hub:
+        yield hub
 
 
 def load(model: str, endpoint: str, cache: Path, **environment: str) -> str:
-    settings = {
-        "HF_ENDPOINT": endpoint,
-        "HF_HOME": str(cache),
-        "NO_PROXY": "*",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    done = subprocess.run(
-        [sys.executable, "-c", CODE, model],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-        env={**clean, **settings, **environment},
-        cwd=cache,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return run(CODE, model, endpoint=endpoint, cache=cache, **environment)[0]
 
 
 @pytest.mark.parametrize(

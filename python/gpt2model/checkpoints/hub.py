@@ -1,16 +1,17 @@
 """How does a checkpoint come from the Hugging Face hub? The best of its forms, through huggingface_hub.
 
-Owns this package's only use of the network, and the order in which forms are preferred. One request lists the
-files; without an answer the cache is all there is, and no file is asked for one by one. huggingface_hub is an
-optional dependency, imported when a hub id is asked for. Refuses to interpret files, but for the names of
-shards in an index.
+Owns the order in which forms are preferred. One request lists the files (gpt2tok's `hub` asks it); without an
+answer the cache is all there is, and no file is asked for one by one. huggingface_hub is an optional dependency,
+imported when a hub id is asked for. Refuses to interpret files, but for the names of shards in an index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+
+from gpt2tok.hugging_face.hub import failures, first_line, list_files, unreachable
 
 from ..errors import CheckpointError
 from .json_files import read_json
@@ -30,8 +31,6 @@ from .places import (
 )
 from .safetensors_reading import shard_names
 
-# How long the hub may take to list a model's files.
-_SECONDS = 10.0
 _OPENAI = ("model.ckpt.index", "model.ckpt.data-00000-of-00001")
 # A form is its first file; the others belong to it.
 _FORMS: tuple[tuple[str, ...], ...] = (
@@ -61,7 +60,7 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
     """
     try:
         from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
+        from huggingface_hub.errors import EntryNotFoundError
     except ImportError as error:
         raise ImportError(
             f"{model_id!r} is no directory here, and fetching it from the Hugging Face hub needs"
@@ -69,15 +68,13 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
             " pip install 'gpt2tok[hub]'"
         ) from error
 
-    # Errors of transport are those of requests, httpx or httpx2, by the library's version; its own are of both kinds.
-    failures: tuple[type[Exception], ...] = (OSError, HFValidationError, *HfHubHTTPError.__bases__)
-    missing: tuple[type[Exception], ...] = (EntryNotFoundError, *failures)
+    missing: tuple[type[Exception], ...] = (EntryNotFoundError, *failures())
     names: set[str] | None = None
     reason: Exception | None = None
     if not options.get("local_files_only"):
         try:
-            names = _names(model_id, subfolder, options)
-        except failures as error:
+            names = list_files(model_id, subfolder=subfolder, options=options)
+        except failures() as error:
             reason = error
 
     def get(name: str) -> Path | None:
@@ -92,12 +89,12 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
             if names is None and isinstance(error, EntryNotFoundError):
                 return None  # It is not in the cache.
             raise OSError(
-                f"cannot fetch {name} of {model_id!r} from the Hugging Face hub ({_first_line(error)}): check"
+                f"cannot fetch {name} of {model_id!r} from the Hugging Face hub ({first_line(error)}): check"
                 " the name and the connection, or give the path of a directory"
             ) from error
 
     if reason is not None and options.get("force_download"):
-        raise _unreachable(model_id, reason) from reason
+        raise unreachable(model_id, reason) from reason
     config = get(CONFIG)
     if config is not None and config_only:
         return config
@@ -129,53 +126,13 @@ def fetch(model_id: str, *, subfolder: str | None = None, config_only: bool = Fa
     )
 
 
-def _names(model_id: str, subfolder: str | None, options: Mapping[str, Any]) -> set[str]:
-    """The files of a model, or of a directory in it, in one request."""
-    from huggingface_hub import HfApi
-
-    info = HfApi().model_info(
-        model_id, revision=options.get("revision"), token=options.get("token"), timeout=_SECONDS
-    )
-    prefix = f"{subfolder.strip('/')}/" if subfolder else ""
-    every = [sibling.rfilename for sibling in info.siblings or ()]
-    return {name.removeprefix(prefix) for name in every if name.startswith(prefix)}
-
-
 def _pickles(names: Iterable[str]) -> list[str]:
     return [name for name in names if name.endswith(PICKLE_SUFFIXES)]
 
 
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
-
-
-def _unreachable(model_id: str, reason: Exception) -> OSError:
-    from huggingface_hub import constants
-    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    why = _first_line(reason)
-    if isinstance(reason, HFValidationError):
-        return OSError(
-            f"cannot fetch {model_id!r} from the Hugging Face hub: that is no name there ({why}), and no"
-            " directory here"
-        )
-    if isinstance(reason, RepositoryNotFoundError | RevisionNotFoundError):
-        return OSError(
-            f"cannot fetch {model_id!r} from the Hugging Face hub, and it is no directory here ({why}): check"
-            " the name and the revision; a private or gated model needs token=, or `hf auth login`"
-        )
-    return OSError(
-        f"cannot fetch {model_id!r}: it is no directory here, it is not in the cache ({constants.HF_HUB_CACHE})"
-        f" and {constants.ENDPOINT} gives no answer ({why}). Check the connection, or download it where there"
-        f" is one (hf download {model_id} --local-dir DIR) and give the path of that directory."
-        " HF_HUB_OFFLINE=1 asks the cache alone."
-    )
-
-
 def _not_cached(model_id: str, reason: Exception | None) -> OSError:
     if reason is not None:
-        return _unreachable(model_id, reason)
+        return unreachable(model_id, reason)
     return FileNotFoundError(
         f"{model_id!r} is no directory here and has no {CONFIG} on the Hugging Face hub as far as its cache"
         " tells, which with local_files_only=True is all that is asked: leave that out once, or give the path of a"
@@ -185,7 +142,7 @@ def _not_cached(model_id: str, reason: Exception | None) -> OSError:
 
 def _lacking(model_id: str, first: str, name: str, reason: Exception | None) -> Exception:
     if reason is not None:
-        return _unreachable(model_id, reason)
+        return unreachable(model_id, reason)
     return CheckpointError(
         f"{model_id} on the Hugging Face hub: it has {first} and lacks {name}: tell its owner"
     )

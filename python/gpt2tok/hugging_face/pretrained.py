@@ -135,6 +135,7 @@ class PretrainedSurface(VocabularySurface):
             paths = fetch(
                 name,
                 FILES,
+                enough=is_loadable,
                 subfolder=subfolder,
                 cache_dir=cache_dir,
                 force_download=force_download,
