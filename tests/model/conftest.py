@@ -7,6 +7,7 @@ long tests (every length of a prefill, 1,024 positions, a minute of training) ru
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,10 @@ if asked_for():
         os.environ.setdefault(name, "1")
     # TensorFlow and torch's compiler crash when they are loaded in the other order.
     import torch._dynamo  # noqa: F401
+
+    # Keras collects garbage after every table that a layer gives up, six times for each that it quantizes, through all
+    # objects of three frameworks: three quarters of this suite's time on PyTorch. The young ones are enough here.
+    gc.collect = lambda generation=1, collect=gc.collect: collect(generation)
 
     sys.path.insert(0, str(HERE))
 
