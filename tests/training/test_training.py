@@ -117,6 +117,7 @@ BAD = [
     ({"special_tokens": "<a>"}, TypeError, "put it in a list"),
     ({"special_tokens": [b"<a>"]}, TypeError, r"special_tokens\[0\] must be str, not bytes"),
     ({"special_tokens": ["\ud800"]}, TokenizerError, "lone surrogate"),
+    ({"special_tokens": {"<a>", "<b>"}}, TypeError, "not set, which has no order"),
     ({"special_tokens": 3}, TypeError, "special_tokens must be a list of str, not int"),
     ({"min_frequency": -1}, TokenizerError, "min_frequency is negative"),
     ({"min_frequency": "2"}, TypeError, "min_frequency must be int"),
@@ -138,7 +139,18 @@ BAD = [
     ({"texts_or_files": 3}, TypeError, "not int"),
     ({"texts_or_files": None}, TypeError, "not NoneType"),
     ({"texts_or_files": ["low", None]}, TypeError, "item 1 of the corpus is of type NoneType"),
-    ({"texts_or_files": ["low", ["a", 3]]}, TypeError, "item 1 of the corpus is of type int"),
+    (
+        {"texts_or_files": ["low", ["a", 3]]},
+        TypeError,
+        "item 1 of the corpus is a list, and 1 in it is of type int",
+    ),
+    # Once the rest of such a list was left out of the corpus, without a word.
+    (
+        {"texts_or_files": [("low", Path(__file__), "lost")]},
+        TypeError,
+        "item 0 .*, and 1 in it is of type .*Path",
+    ),
+    ({"texts_or_files": [["low", ["lower"]]]}, TypeError, "and 1 in it is of type list"),
     ({"texts_or_files": ["low", {"text": "a"}]}, TypeError, "type dict"),
     (
         {"texts_or_files": ["low", b"a\xff"]},

@@ -196,6 +196,11 @@ def new_trainer(
         raise TypeError(
             f"special_tokens must be a list of str, not one {type(special_tokens).__name__}; put it in a list"
         )
+    if isinstance(special_tokens, set | frozenset):
+        raise TypeError(
+            f"special_tokens must be a list of str, not {type(special_tokens).__name__}, which has no order: ids would"
+            " change from run to run; sort it into a list"
+        )
     try:
         special = list(special_tokens)
     except TypeError:
