@@ -93,6 +93,13 @@ def test_replaced_bytes_are_those_that_python_replaces() -> None:
         assert spelled(trained([path] * 3, 264, errors="replace")) == spelled(wanted)
 
 
+def test_half_a_character_in_json_is_replaced_as_python_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "half.jsonl"
+    path.write_text('{"text": "x\\ud83d\\ude00\\ud800y"}\n' * 3, "utf-8")
+    wanted = trained(["x\U0001f600\ufffdy"] * 3, 270)
+    assert spelled(trained(path, 270, field="text", errors="replace")) == spelled(wanted)
+
+
 def raising() -> Iterator[str]:
     yield "text"
     raise LookupError("the source broke")
@@ -181,9 +188,13 @@ BAD_FILES = [
     (b'{"text": 3}', {"field": "text"}, "line 1: field 'text' is int"),
     (b'["text"]', {"field": "text"}, "line 1: a JSON list"),
     (b'\n{"text": "a', {"field": "text"}, "line 2: not JSON"),
-    (b"\xff", {"field": "text"}, "line 1: not UTF-8"),
+    (b'\n{"text": "\xff"}', {"field": "text"}, "line 2: not UTF-8: byte 0xff at offset 10"),
     (b"[" * 200_000, {"field": "text"}, "line 1: n"),
-    (b'{"text": "\\ud800"}', {"field": "text"}, "surrogate"),
+    (
+        b'{"text": "a\\ud800"}',
+        {"field": "text"},
+        r"line 1: field 'text' has a lone surrogate, U\+D800, at character 1",
+    ),
 ]
 
 
