@@ -107,7 +107,9 @@ REFUSED = [
     (["", "-o", "v", "--vocab-size", "300"], 2, "'' is not the name of a file: give a file, or -"),
     (["text.txt", "-o", "-", "--vocab-size", "300"], 2, "- is neither"),
     (["text.txt", "-o", "v.txt", "--vocab-size", "300"], 2, "names no format"),
+    (["text.txt", "-o", "vocab.json", "--vocab-size", "300"], 2, "vocab.json is one of two files"),
     (["text.txt", "-o", "no/where/v.json", "--vocab-size", "300"], 1, "does not exist"),
+    (["nowhere.txt", "-o", "no/where/v.json", "--vocab-size", "300"], 1, "does not exist"),  # before reading
     (["text.txt", "-o", "text.txt", "--to", "vocab", "--vocab-size", "300"], 1, "a file stands there"),
     (["text.txt", "-o", "full", "--vocab-size", "300"], 1, "tokenizer.json stands there"),
     (["text.txt", "-o", "v", "--vocab-size", "300", "--special", ""], 1, "special_tokens[0] is empty"),
@@ -136,6 +138,14 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     before = sorted(folder.rglob("*"))
     assert_error(run("train", *arguments, cwd=folder), code, message)
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("name", ["v", "v.json", "v.tiktoken"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_reading(name: str, folder: Path) -> None:
+    (folder / "locked").mkdir(mode=0o555)
+    arguments = ["train", "nowhere.txt", "-o", f"locked/{name}", "--vocab-size", "300"]
+    assert_error(run(*arguments, cwd=folder), 1, "no permission to write")
 
 
 def test_stats_counts_as_counting_does(folder: Path) -> None:
