@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import tiktoken
 import tokenizers
+from tiktoken.load import load_tiktoken_bpe
 from training_oracle import corpus, spelled, trained
 
 import gpt2tok
-from gpt2tok import SpecialTokenError, TokenizerError, formats
+from gpt2tok import SpecialTokenError, TokenizerError, VocabError, formats
 from gpt2tok.formats import byte_alphabet
+from gpt2tok.training import save
 
 LOW = ["low lower lowest"] * 3
 PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
@@ -32,7 +34,7 @@ def test_the_layout_is_gpt2s(gpt2: gpt2tok.Encoding) -> None:
         assert tokens[256 + rank] == left + right
 
 
-def test_everything_round_trips_and_other_libraries_give_the_same_ids(tmp_path: Path) -> None:
+def test_everything_round_trips_and_other_libraries_give_the_same_ids() -> None:
     encoding = trained([*corpus("english"), *corpus("chinese")], 5000, special_tokens=["<|endoftext|>"])
     alphabet = byte_alphabet()
     vocab = {"".join(map(alphabet.__getitem__, token)): i for i, token in encoding.token_bytes()}
@@ -56,12 +58,46 @@ def test_everything_round_trips_and_other_libraries_give_the_same_ids(tmp_path: 
     assert 4999 in ids and hugging_face.encode(marked).ids == ids == peer.encode(
         marked, allowed_special="all"
     )
-    gpt2tok_files = tmp_path / "v"
-    gpt2tok_files.mkdir()
-    (gpt2tok_files / "vocab.json").write_bytes(formats.vocab_json_bytes(vocab))
-    (gpt2tok_files / "merges.txt").write_bytes(formats.merges_txt_bytes(spelled(encoding)))
-    again = gpt2tok.Encoding.from_files(gpt2tok_files / "vocab.json", gpt2tok_files / "merges.txt")
-    assert again.encode(samples[0]) == encoding.encode(samples[0])
+
+
+def test_what_was_learned_is_saved_and_others_read_it(tmp_path: Path) -> None:
+    encoding = trained(corpus("english"), 1500, special_tokens=["<|endoftext|>", "<|pad|>"])
+    samples = [*corpus("multilingual")[:60], "one<|endoftext|> two<|pad|>"]
+    ids = encoding.encode_batch(samples, allowed_special="all")
+    assert save(encoding, tmp_path / "new/pair") == [
+        tmp_path / "new/pair" / n for n in ("vocab.json", "merges.txt")
+    ]
+    assert save(encoding, str(tmp_path / "mine.json")) == [tmp_path / "mine.json"]
+    with pytest.warns(UserWarning, match=r"special_tokens=\{'<\|endoftext\|>': 1498, '<\|pad\|>': 1499\}"):
+        save(encoding, tmp_path / "mine.tiktoken")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "mine.json"))
+    assert [theirs.encode(text).ids for text in samples] == ids
+    pair = tokenizers.models.BPE.from_file(
+        *(str(tmp_path / "new/pair" / n) for n in ("vocab.json", "merges.txt"))
+    )
+    theirs.model = pair
+    assert [theirs.encode(text).ids for text in samples] == ids
+    ranks = load_tiktoken_bpe(str(tmp_path / "mine.tiktoken"))
+    peer = tiktoken.Encoding(
+        "mine", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=encoding.special_tokens
+    )
+    assert peer.encode_batch(samples, allowed_special="all") == ids
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/tokenizer.json").write_bytes(b"{}")
+    for place, message in (
+        ("v.txt", "names no format"),
+        ("vocab.json", "names no format"),
+        ("full", "stands there"),
+    ):
+        with pytest.raises(VocabError, match=message):
+            save(encoding, tmp_path / place)
+    with pytest.raises(FileNotFoundError, match="create it first"):
+        save(encoding, tmp_path / "nowhere/v.json")
+    with pytest.raises(TypeError, match="encoding must be an Encoding, not str"):
+        save("mine", tmp_path / "v.json")  # type: ignore[arg-type]
+    (tmp_path / "full/tokenizer.json").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_texts_come_in_many_ways(tmp_path: Path) -> None:

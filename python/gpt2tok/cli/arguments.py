@@ -258,7 +258,7 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
         "--max-pretokens",
         metavar="N",
         type=_positive,
-        help="keep at most N distinct pretokens in memory (about 60 bytes each): the rarest are dropped, and a note"
+        help="keep at most N distinct pretokens in memory (50 to 150 bytes each): the rarest are dropped, and a note"
         " says how many",
     )
     parser.add_argument("--field", metavar="NAME", help="files are JSON lines: this field is the text")

@@ -16,8 +16,6 @@ from gpt2tok.cli.convert import (
     format_of_name,
     prove,
     refuse_beside,
-    save_directory,
-    vocabulary_files,
     without_special_tokens,
 )
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
@@ -25,6 +23,7 @@ from gpt2tok.cli.streams import Source, sources
 from gpt2tok.cli.vocabularies import Format
 from gpt2tok.training.corpora import READ_SIZE, JsonLines
 from gpt2tok.training.progress import Progress
+from gpt2tok.training.saving import vocabulary_files
 from gpt2tok.training.training import END_OF_TEXT, learn, new_trainer
 
 
@@ -107,6 +106,8 @@ def _save(encoding: Encoding, kind: Format, target: Path) -> None:
     except VocabError as error:
         raise DataError(f"what was learned cannot become {kind}: {error}") from error
     if kind == "vocab":
-        save_directory(target, made)
+        refuse_beside(target)
+        with files.new_directory(target):
+            files.write_files_atomically(target, made)
     else:
         files.write_atomically(target, made[target.name])
