@@ -96,6 +96,8 @@ def test_options_reach_the_trainer(folder: Path) -> None:
 REFUSED = [
     (["text.txt", "-o", "v", "--vocab-size", "256"], 1, "vocab_size 256 is too small"),
     (["text.txt", "-o", "v", "--vocab-size", "0"], 2, "--vocab-size"),
+    (["text.txt", "-o", "v", "--vocab-size", "9999999999"], 2, "is too large: give less than 2147483648"),
+    (["text.txt", "-o", "v", "--vocab-size", "2000000000"], 1, "ids must stay below"),
     (["text.txt", "-o", "v"], 2, "--vocab-size"),
     (["text.txt", "--vocab-size", "300"], 2, "--output"),
     (["-o", "v", "--vocab-size", "300"], 2, "FILE"),

@@ -254,6 +254,18 @@ def test_a_corpus_that_is_too_small_is_a_warning() -> None:
     assert encoding.decode(encoding.encode("low lowest")) == "low lowest"
 
 
+def test_names_of_files_that_are_taken_for_texts_are_pointed_out(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text("low lower lowest\n" * 99, "utf-8")
+    with pytest.warns(
+        UserWarning, match=r"corpus.txt' was taken for a text, and is the name of a file"
+    ) as caught:
+        gpt2tok.train(["low\0", str(path)], 1000)
+    with pytest.warns(UserWarning, match="tokens to learn") as others:
+        gpt2tok.train([path, "low" * 3], 1000)
+    assert len(caught) == len(others) == 1 and "taken for" not in str(others[0].message)
+
+
 def test_a_bound_on_pretokens_is_reported() -> None:
     texts = [f" w{n} " * (1 + n % 7) for n in range(40_000)]
     with pytest.warns(

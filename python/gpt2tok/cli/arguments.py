@@ -400,7 +400,9 @@ def _add_output(parser: _Parser) -> None:
 
 def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() and len(text) < 20 else 0
-    if not 0 < number < 1 << 31:
+    if number >= 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is too large: give less than {1 << 31}")
+    if number == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
 

@@ -22,6 +22,7 @@ AnyPath = os.PathLike[str] | os.PathLike[bytes]
 Corpus = Iterable[Text | AnyPath | Sequence[Text]] | AnyPath
 
 END_OF_TEXT = "<|endoftext|>"
+_LONGEST_NAME = 4096
 _LARGEST = (1 << 63) - 1  # what the core's integers hold
 
 
@@ -129,7 +130,7 @@ def train(
         name=name,
     )
     for shortfall in training.shortfalls():
-        warnings.warn(shortfall, UserWarning, stacklevel=2)
+        warnings.warn(shortfall + _mistaken(texts_or_files), UserWarning, stacklevel=2)
     return training.encoding
 
 
@@ -249,6 +250,17 @@ def _items(corpus: Corpus) -> Iterator[Any]:
     except TypeError:
         found = type(corpus).__name__
         raise TypeError(f"texts_or_files must be an iterable of texts or files, not {found}") from None
+
+
+def _mistaken(corpus: Corpus) -> str:
+    """What to add to a warning where the names of files were taken for texts."""
+    some = corpus[:100] if isinstance(corpus, list | tuple) else []
+    for text in some:
+        if isinstance(text, str) and len(text) < _LONGEST_NAME and os.path.isfile(text):  # noqa: PTH113
+            return (
+                f"; {text!r} was taken for a text, and is the name of a file: wrap it, pathlib.Path({text!r})"
+            )
+    return ""
 
 
 def _known_size(corpus: Corpus) -> int:
