@@ -96,6 +96,8 @@ def test_options_reach_the_trainer(folder: Path) -> None:
 REFUSED = [
     (["text.txt", "-o", "v", "--vocab-size", "256"], 1, "vocab_size 256 is too small"),
     (["text.txt", "-o", "v", "--vocab-size", "0"], 2, "--vocab-size"),
+    (["text.txt", "-o", "v", "--vocab-size", "9999999999"], 2, "is too large: give less than 2147483648"),
+    (["text.txt", "-o", "v", "--vocab-size", "2000000000"], 1, "ids must stay below"),
     (["text.txt", "-o", "v"], 2, "--vocab-size"),
     (["text.txt", "--vocab-size", "300"], 2, "--output"),
     (["-o", "v", "--vocab-size", "300"], 2, "FILE"),
@@ -107,7 +109,9 @@ REFUSED = [
     (["", "-o", "v", "--vocab-size", "300"], 2, "'' is not the name of a file: give a file, or -"),
     (["text.txt", "-o", "-", "--vocab-size", "300"], 2, "- is neither"),
     (["text.txt", "-o", "v.txt", "--vocab-size", "300"], 2, "names no format"),
+    (["text.txt", "-o", "vocab.json", "--vocab-size", "300"], 2, "vocab.json is one of two files"),
     (["text.txt", "-o", "no/where/v.json", "--vocab-size", "300"], 1, "does not exist"),
+    (["nowhere.txt", "-o", "no/where/v.json", "--vocab-size", "300"], 1, "does not exist"),  # before reading
     (["text.txt", "-o", "text.txt", "--to", "vocab", "--vocab-size", "300"], 1, "a file stands there"),
     (["text.txt", "-o", "full", "--vocab-size", "300"], 1, "tokenizer.json stands there"),
     (["text.txt", "-o", "v", "--vocab-size", "300", "--special", ""], 1, "special_tokens[0] is empty"),
@@ -136,6 +140,14 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(
     before = sorted(folder.rglob("*"))
     assert_error(run("train", *arguments, cwd=folder), code, message)
     assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.parametrize("name", ["v", "v.json", "v.tiktoken"])
+def test_a_place_that_cannot_be_written_to_is_refused_before_reading(name: str, folder: Path) -> None:
+    (folder / "locked").mkdir(mode=0o555)
+    arguments = ["train", "nowhere.txt", "-o", f"locked/{name}", "--vocab-size", "300"]
+    assert_error(run(*arguments, cwd=folder), 1, "no permission to write")
 
 
 def test_stats_counts_as_counting_does(folder: Path) -> None:
@@ -168,10 +180,26 @@ def test_stats_counts_as_counting_does(folder: Path) -> None:
 def test_stats_of_nothing_and_of_what_cannot_be_read(folder: Path) -> None:
     assert "0 bytes, 0 tokens" in output("stats", "gpt2", stdin=b"").decode()
     (folder / "bad.txt").write_bytes(b"a\xff")
-    assert_error(run("stats", "gpt2", folder / "bad.txt"), 1, "bad.txt: not UTF-8", "--errors replace")
+    assert_error(
+        run("stats", "gpt2", folder / "bad.txt"),
+        1,
+        "bad.txt: not UTF-8: byte 0xff at offset 1:",
+        "--errors replace",
+    )
+    (folder / "far.txt").write_bytes(b"some text\n" * 300_000 + b"\xe4\xb8")
+    assert_error(run("stats", "gpt2", folder / "far.txt"), 1, "byte 0xe4 at offset 3000000:")
+    (folder / "half.jsonl").write_text('{"t": "a"}\n{"t": "\\ud800"}\n', "utf-8")
+    half = ["stats", "gpt2", "--field", "t", "half.jsonl"]
+    assert_error(
+        run(*half, cwd=folder), 1, "half.jsonl, line 2: field 't' has a lone surrogate", "--errors replace"
+    )
+    replaced = json.loads(output(*half, "--errors", "replace", "--json", cwd=folder))["vocabularies"][0]
+    assert replaced["bytes"] == len("a\ufffd".encode())
     assert "2 bytes" in output("stats", "gpt2", "--errors", "replace", folder / "bad.txt").decode()
     assert_error(run("stats", "nowhere", folder / "text.txt"), 1, "no such vocabulary")
     assert_error(run("stats", "gpt2", "--picture", "p.gif", folder / "text.txt"), 2, "names no picture")
+    wanted = ["stats", "gpt2", "--picture", folder / "nowhere/p.png", folder / "text.txt"]
+    assert_error(run(*wanted), 1, "nowhere does not exist: create it first")
 
 
 def test_a_picture_needs_matplotlib_and_says_so(folder: Path) -> None:
@@ -192,3 +220,14 @@ def test_a_picture_needs_matplotlib_and_says_so(folder: Path) -> None:
 def test_a_picture_is_drawn(kind: str, magic: bytes, folder: Path) -> None:
     output("stats", "gpt2", "--against", "gpt2", "--picture", f"p.{kind}", "text.txt", cwd=folder)
     assert (folder / f"p.{kind}").read_bytes().startswith(magic)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="needs matplotlib")
+@pytest.mark.parametrize("name", ["a$b_{$c", "_hidden", "詩"])
+def test_a_picture_shows_any_name(name: str, folder: Path) -> None:
+    train(folder, "text.txt", "-o", f"{name}.json", "--vocab-size", 300)
+    done = run("stats", f"{name}.json", "--picture", "p.svg", "text.txt", cwd=folder)
+    assert (done.returncode, done.stderr) == (0, b"")
+    picture = (folder / "p.svg").read_text("utf-8")
+    # matplotlib names every text in a comment, and has none for the names that a legend leaves out.
+    assert f"{name}.json (" in picture

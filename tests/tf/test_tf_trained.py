@@ -8,23 +8,14 @@ import pytest
 import tensorflow as tf
 
 import gpt2tok
-from gpt2tok import formats
-from gpt2tok.formats import byte_alphabet
 from gpt2tok.tf import TFGPT2Tokenizer
+from gpt2tok.training import save
 
 
 @pytest.mark.parametrize("size", [300, 3000])
 def test_a_trained_vocabulary_inside_a_graph(size: int, tmp_path: Path, multilingual: list[str]) -> None:
     encoding = gpt2tok.train(multilingual, size, show_progress=False)
-    alphabet = byte_alphabet()
-
-    def spelled(token: bytes) -> str:
-        return "".join(map(alphabet.__getitem__, token))
-
-    vocab = {spelled(token): i for i, token in encoding.token_bytes()} | encoding.special_tokens
-    merges = [(spelled(left), spelled(right)) for left, right in encoding.merges()]
-    (tmp_path / "vocab.json").write_bytes(formats.vocab_json_bytes(vocab))
-    (tmp_path / "merges.txt").write_bytes(formats.merges_txt_bytes(merges))
+    save(encoding, tmp_path)
     layer = TFGPT2Tokenizer.from_pretrained(tmp_path)
     texts = [*multilingual[:80], "  naïve\n\n 日本  <|endoftext|>!", ""]
     found = layer(tf.constant([text.encode() for text in texts]))["input_ids"].to_list()

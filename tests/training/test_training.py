@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 import tiktoken
 import tokenizers
+from tiktoken.load import load_tiktoken_bpe
 from training_oracle import corpus, spelled, trained
 
 import gpt2tok
-from gpt2tok import SpecialTokenError, TokenizerError, formats
+from gpt2tok import SpecialTokenError, TokenizerError, VocabError, formats
 from gpt2tok.formats import byte_alphabet
+from gpt2tok.training import save
 
 LOW = ["low lower lowest"] * 3
 PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
@@ -32,7 +34,7 @@ def test_the_layout_is_gpt2s(gpt2: gpt2tok.Encoding) -> None:
         assert tokens[256 + rank] == left + right
 
 
-def test_everything_round_trips_and_other_libraries_give_the_same_ids(tmp_path: Path) -> None:
+def test_everything_round_trips_and_other_libraries_give_the_same_ids() -> None:
     encoding = trained([*corpus("english"), *corpus("chinese")], 5000, special_tokens=["<|endoftext|>"])
     alphabet = byte_alphabet()
     vocab = {"".join(map(alphabet.__getitem__, token)): i for i, token in encoding.token_bytes()}
@@ -56,12 +58,46 @@ def test_everything_round_trips_and_other_libraries_give_the_same_ids(tmp_path: 
     assert 4999 in ids and hugging_face.encode(marked).ids == ids == peer.encode(
         marked, allowed_special="all"
     )
-    gpt2tok_files = tmp_path / "v"
-    gpt2tok_files.mkdir()
-    (gpt2tok_files / "vocab.json").write_bytes(formats.vocab_json_bytes(vocab))
-    (gpt2tok_files / "merges.txt").write_bytes(formats.merges_txt_bytes(spelled(encoding)))
-    again = gpt2tok.Encoding.from_files(gpt2tok_files / "vocab.json", gpt2tok_files / "merges.txt")
-    assert again.encode(samples[0]) == encoding.encode(samples[0])
+
+
+def test_what_was_learned_is_saved_and_others_read_it(tmp_path: Path) -> None:
+    encoding = trained(corpus("english"), 1500, special_tokens=["<|endoftext|>", "<|pad|>"])
+    samples = [*corpus("multilingual")[:60], "one<|endoftext|> two<|pad|>"]
+    ids = encoding.encode_batch(samples, allowed_special="all")
+    assert save(encoding, tmp_path / "new/pair") == [
+        tmp_path / "new/pair" / n for n in ("vocab.json", "merges.txt")
+    ]
+    assert save(encoding, str(tmp_path / "mine.json")) == [tmp_path / "mine.json"]
+    with pytest.warns(UserWarning, match=r"special_tokens=\{'<\|endoftext\|>': 1498, '<\|pad\|>': 1499\}"):
+        save(encoding, tmp_path / "mine.tiktoken")
+    theirs = tokenizers.Tokenizer.from_file(str(tmp_path / "mine.json"))
+    assert [theirs.encode(text).ids for text in samples] == ids
+    pair = tokenizers.models.BPE.from_file(
+        *(str(tmp_path / "new/pair" / n) for n in ("vocab.json", "merges.txt"))
+    )
+    theirs.model = pair
+    assert [theirs.encode(text).ids for text in samples] == ids
+    ranks = load_tiktoken_bpe(str(tmp_path / "mine.tiktoken"))
+    peer = tiktoken.Encoding(
+        "mine", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=encoding.special_tokens
+    )
+    assert peer.encode_batch(samples, allowed_special="all") == ids
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/tokenizer.json").write_bytes(b"{}")
+    for place, message in (
+        ("v.txt", "names no format"),
+        ("vocab.json", "names no format"),
+        ("full", "stands there"),
+    ):
+        with pytest.raises(VocabError, match=message):
+            save(encoding, tmp_path / place)
+    with pytest.raises(FileNotFoundError, match="create it first"):
+        save(encoding, tmp_path / "nowhere/v.json")
+    with pytest.raises(TypeError, match="encoding must be an Encoding, not str"):
+        save("mine", tmp_path / "v.json")  # type: ignore[arg-type]
+    (tmp_path / "full/tokenizer.json").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
 def test_texts_come_in_many_ways(tmp_path: Path) -> None:
@@ -93,6 +129,13 @@ def test_replaced_bytes_are_those_that_python_replaces() -> None:
         assert spelled(trained([path] * 3, 264, errors="replace")) == spelled(wanted)
 
 
+def test_half_a_character_in_json_is_replaced_as_python_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "half.jsonl"
+    path.write_text('{"text": "x\\ud83d\\ude00\\ud800y"}\n' * 3, "utf-8")
+    wanted = trained(["x\U0001f600\ufffdy"] * 3, 270)
+    assert spelled(trained(path, 270, field="text", errors="replace")) == spelled(wanted)
+
+
 def raising() -> Iterator[str]:
     yield "text"
     raise LookupError("the source broke")
@@ -117,6 +160,7 @@ BAD = [
     ({"special_tokens": "<a>"}, TypeError, "put it in a list"),
     ({"special_tokens": [b"<a>"]}, TypeError, r"special_tokens\[0\] must be str, not bytes"),
     ({"special_tokens": ["\ud800"]}, TokenizerError, "lone surrogate"),
+    ({"special_tokens": {"<a>", "<b>"}}, TypeError, "not set, which has no order"),
     ({"special_tokens": 3}, TypeError, "special_tokens must be a list of str, not int"),
     ({"min_frequency": -1}, TokenizerError, "min_frequency is negative"),
     ({"min_frequency": "2"}, TypeError, "min_frequency must be int"),
@@ -138,7 +182,18 @@ BAD = [
     ({"texts_or_files": 3}, TypeError, "not int"),
     ({"texts_or_files": None}, TypeError, "not NoneType"),
     ({"texts_or_files": ["low", None]}, TypeError, "item 1 of the corpus is of type NoneType"),
-    ({"texts_or_files": ["low", ["a", 3]]}, TypeError, "item 1 of the corpus is of type int"),
+    (
+        {"texts_or_files": ["low", ["a", 3]]},
+        TypeError,
+        "item 1 of the corpus is a list, and 1 in it is of type int",
+    ),
+    # Once the rest of such a list was left out of the corpus, without a word.
+    (
+        {"texts_or_files": [("low", Path(__file__), "lost")]},
+        TypeError,
+        "item 0 .*, and 1 in it is of type .*Path",
+    ),
+    ({"texts_or_files": [["low", ["lower"]]]}, TypeError, "and 1 in it is of type list"),
     ({"texts_or_files": ["low", {"text": "a"}]}, TypeError, "type dict"),
     (
         {"texts_or_files": ["low", b"a\xff"]},
@@ -169,9 +224,13 @@ BAD_FILES = [
     (b'{"text": 3}', {"field": "text"}, "line 1: field 'text' is int"),
     (b'["text"]', {"field": "text"}, "line 1: a JSON list"),
     (b'\n{"text": "a', {"field": "text"}, "line 2: not JSON"),
-    (b"\xff", {"field": "text"}, "line 1: not UTF-8"),
+    (b'\n{"text": "\xff"}', {"field": "text"}, "line 2: not UTF-8: byte 0xff at offset 10"),
     (b"[" * 200_000, {"field": "text"}, "line 1: n"),
-    (b'{"text": "\\ud800"}', {"field": "text"}, "surrogate"),
+    (
+        b'{"text": "a\\ud800"}',
+        {"field": "text"},
+        r"line 1: field 'text' has a lone surrogate, U\+D800, at character 1",
+    ),
 ]
 
 
@@ -193,6 +252,18 @@ def test_a_corpus_that_is_too_small_is_a_warning() -> None:
         encoding = gpt2tok.train(LOW, 1000)
     assert encoding.n_vocab == 256 + 7 + 1
     assert encoding.decode(encoding.encode("low lowest")) == "low lowest"
+
+
+def test_names_of_files_that_are_taken_for_texts_are_pointed_out(tmp_path: Path) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_text("low lower lowest\n" * 99, "utf-8")
+    with pytest.warns(
+        UserWarning, match=r"corpus.txt' was taken for a text, and is the name of a file"
+    ) as caught:
+        gpt2tok.train(["low\0", str(path)], 1000)
+    with pytest.warns(UserWarning, match="tokens to learn") as others:
+        gpt2tok.train([path, "low" * 3], 1000)
+    assert len(caught) == len(others) == 1 and "taken for" not in str(others[0].message)
 
 
 def test_a_bound_on_pretokens_is_reported() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 import signal
@@ -11,11 +12,13 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from training_oracle import corpus
 
 import gpt2tok
+from gpt2tok.cli import main
 
 MAKE = """
 import os, random, signal, sys, threading, time
@@ -137,3 +140,61 @@ def test_the_command_leaves_nothing_behind_when_it_is_stopped(tmp_path: Path) ->
             out, err = process.communicate(timeout=60)
             assert (process.returncode, out, err) == (code, b"", b"")
             assert list(tmp_path.iterdir()) == []
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything below a folder, directories too."""
+    return {str(path): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("to", ["made", "made.json", "made.tiktoken"])
+@pytest.mark.parametrize("old", [False, True])
+def test_ctrl_c_while_saving_leaves_all_as_it_was(
+    to: str, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C at every step to the disk, before and after it: making the directory, flushing, renaming."""
+    text, place = tmp_path / "text.txt", tmp_path / "place"
+    text.write_text("low lower lowest\n" * 9, "utf-8")
+    place.mkdir()
+    command = ["train", str(text), "-o", str(place / to), "--vocab-size"]
+    if old:
+        assert main([*command, "258"]) == 0
+    before = contents(tmp_path)
+    system = {name: getattr(os, name) for name in ("fsync", "replace", "mkdir")}
+    moments, stop = 0, 0
+
+    def moment() -> None:
+        nonlocal moments
+        moments += 1
+        if moments == stop:
+            raise KeyboardInterrupt
+
+    def step(name: str, *arguments: Any, **more: Any) -> Any:
+        if name == "mkdir" and not str(arguments[0]).startswith(str(place)):
+            return system[name](*arguments, **more)  # a temporary directory: its module has a gap of its own
+        moment()
+        done = system[name](*arguments, **more)
+        # After the last rename all is saved: the rest is the flushing of the directory.
+        moment()
+        return done
+
+    for name in system:
+        monkeypatch.setattr(os, name, functools.partial(step, name))
+    code, undone = 130, 0
+    while code == 130:
+        moments, stop = 0, stop + 1
+        code = main([*command, "260"])
+        if code == 130 and contents(tmp_path) == before:
+            undone += 1
+        elif code == 130:
+            break
+    # Before the last rename everything is as it was. After it everything is new, and nothing lies beside it.
+    files = ["merges.txt", "vocab.json"] if to == "made" else [to]
+    folder = place / to if to == "made" else place
+    assert undone > 5
+    assert sorted(path.name for path in folder.iterdir()) == files
+    assert sorted(contents(tmp_path)) == sorted(
+        {*before, str(folder), *(str(folder / name) for name in files)}
+    )
+    new = contents(place)
+    assert main([*command, "260"]) == 0 and contents(place) == new

@@ -258,7 +258,7 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
         "--max-pretokens",
         metavar="N",
         type=_positive,
-        help="keep at most N distinct pretokens in memory (about 60 bytes each): the rarest are dropped, and a note"
+        help="keep at most N distinct pretokens in memory (50 to 150 bytes each): the rarest are dropped, and a note"
         " says how many",
     )
     parser.add_argument("--field", metavar="NAME", help="files are JSON lines: this field is the text")
@@ -400,7 +400,9 @@ def _add_output(parser: _Parser) -> None:
 
 def _positive(text: str) -> int:
     number = int(text) if text.isdecimal() and len(text) < 20 else 0
-    if not 0 < number < 1 << 31:
+    if number >= 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is too large: give less than {1 << 31}")
+    if number == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
 

@@ -14,13 +14,13 @@ import shlex
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from gpt2tok import files, formats
+from gpt2tok import files
 from gpt2tok._core import Encoding, UnknownTokenError, VocabError
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.streams import output, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
+from gpt2tok.training.saving import vocabulary_files
 
 # Characters whose UTF-8 holds, together, every byte that UTF-8 has: what becomes of those without a token.
 _ALL_BYTES = "".join(
@@ -89,32 +89,6 @@ def format_of_name(name: str) -> Format:
             f"{name!r} names no format: end it in .json, .tiktoken or / (a directory), or give --to"
         )
     return kind
-
-
-def vocabulary_files(
-    encoding: Encoding, kind: Format, name: str, added: list[dict[str, Any]]
-) -> dict[str, bytes]:
-    """The files to write: name to bytes. `added` are tokens of the encoding whose flags are known."""
-    if kind == "tiktoken":
-        return {name: formats.tiktoken_bytes(encoding.token_bytes(), encoding.merges())}
-    alphabet = formats.byte_alphabet()
-
-    def text(token: bytes) -> str:
-        return "".join(map(alphabet.__getitem__, token))
-
-    special = encoding.special_tokens
-    vocab = {text(token): token_id for token_id, token in encoding.token_bytes()}
-    both = sorted(token for token in special.keys() & vocab.keys() if special[token] != vocab[token])
-    if both:
-        raise VocabError(f"{both[0]!r} is an ordinary and a special token, which one vocabulary cannot hold")
-    vocab |= special
-    merges = [(text(left), text(right)) for left, right in encoding.merges()]
-    if kind == "vocab":
-        return {"vocab.json": formats.vocab_json_bytes(vocab), "merges.txt": formats.merges_txt_bytes(merges)}
-    flags = {token["content"]: token for token in added}
-    plain = [{"id": token_id, "content": token, "special": True} for token, token_id in special.items()]
-    tokens = [flags.get(str(token["content"]), token) for token in plain]
-    return {name: formats.tokenizer_json_bytes(vocab, merges, tokens, False, True, None)}
 
 
 def prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -131,22 +132,25 @@ def _texts(source: Source, options: argparse.Namespace, line: Progress) -> Itera
     with source.reader() as read:
         if options.field is not None:
             made = JsonLines(options.field, options.errors, source.name).texts(read)
-            parts: Iterable[bytes] = (text.encode("utf-8", "replace") for text in made)
+            parts: Iterable[bytes] = (text.encode() for text in made)
         else:
             parts = exact_blocks(read)
         some: list[bytes] = []
+        done = 0
         try:
             for part in parts:
                 if options.field is None and options.errors == "strict":
                     part.decode("utf-8")
                 some.append(part)
+                done += len(part)
                 line.add(len(part))
                 if len(some) >= _AT_A_TIME:
                     yield some
                     some = []
         except UnicodeDecodeError as error:
             raise DataError(
-                f"{source.name}: not UTF-8 ({error.reason}): give --errors replace to read such bytes as U+FFFD"
+                f"{source.name}: not UTF-8: byte 0x{error.object[error.start]:02x} at offset {done + error.start}:"
+                " give --errors replace to read such bytes as U+FFFD"
             ) from error
         except TokenizerError as error:
             raise DataError(str(error).replace("errors='replace'", "--errors replace")) from error
@@ -175,6 +179,8 @@ def _table(use: Use, most: int) -> str:
 def _refuse_picture(path: str) -> None:
     if Path(path).suffix.lower() not in _PICTURES:
         raise UsageError(f"{path!r} names no picture: end it in {', '.join(_PICTURES)}")
+    if not Path(path).absolute().parent.is_dir():
+        raise DataError(f"{path}: the directory {Path(path).parent} does not exist: create it first")
     from importlib.util import find_spec
 
     if find_spec("matplotlib") is None:
@@ -190,6 +196,7 @@ def draw(uses: list[Use], kind: str) -> bytes:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
@@ -202,11 +209,21 @@ def draw(uses: list[Use], kind: str) -> bytes:
         for length, count in use.lengths().items():
             share[min(length, shown) - 1] += count / max(use.tokens, 1)
         left = [length + (place - (len(uses) - 1) / 2) * width for length in range(1, shown + 1)]
-        axes.bar(left, share, width, label=f"{use.name} ({use.bytes_per_token:.2f} bytes per token)")
+        axes.bar(left, share, width, label=_label(use))
     axes.set_xlabel("bytes of a token" + (f" ({shown}: that many or more)" if longest > shown else ""))
     axes.set_ylabel("share of all tokens")
     axes.set_title(f"{uses[0].size:,} bytes of text")
-    axes.legend()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for text in axes.legend().get_texts():
+        text.set_parse_math(False)  # A name may hold dollar signs.
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=kind)
+    with warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(buffer, format=kind)
     return buffer.getvalue()
+
+
+def _label(use: Use) -> str:
+    hidden = " " if use.name.startswith("_") else ""  # matplotlib's legends leave out names that begin so
+    return f"{hidden}{use.name} ({use.bytes_per_token:.2f} bytes per token)"

@@ -7,6 +7,7 @@ place. Refuses to begin what could not be saved, and leaves nothing behind when 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from gpt2tok import files
@@ -15,8 +16,6 @@ from gpt2tok.cli.convert import (
     format_of_name,
     prove,
     refuse_beside,
-    save_directory,
-    vocabulary_files,
     without_special_tokens,
 )
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
@@ -24,6 +23,7 @@ from gpt2tok.cli.streams import Source, sources
 from gpt2tok.cli.vocabularies import Format
 from gpt2tok.training.corpora import READ_SIZE, JsonLines
 from gpt2tok.training.progress import Progress
+from gpt2tok.training.saving import vocabulary_files
 from gpt2tok.training.training import END_OF_TEXT, learn, new_trainer
 
 
@@ -84,8 +84,19 @@ def _refuse_target(kind: Format, target: Path) -> None:
         refuse_beside(target)
     elif target.is_dir():
         raise DataError(f"{target}: a directory stands there: give the path of a file, or --to vocab")
+    if kind == "tokenizer.json" and target.name == "vocab.json":
+        raise UsageError(
+            f"vocab.json is one of two files: give a directory ({target.parent}{os.sep}) to get it with its merges.txt,"
+            " or name a tokenizer.json"
+        )
     if not target.parent.is_dir():
         raise DataError(f"{target}: the directory {target.parent} does not exist: create it first")
+    written = target if target.is_dir() else target.resolve().parent
+    straight = target.exists() and not target.is_file() and not target.is_dir()  # a device or a pipe
+    if not straight and not os.access(written, os.W_OK | os.X_OK):
+        raise DataError(
+            f"{target}: no permission to write in {written}: choose another place, or change its permissions"
+        )
 
 
 def _save(encoding: Encoding, kind: Format, target: Path) -> None:
@@ -95,6 +106,8 @@ def _save(encoding: Encoding, kind: Format, target: Path) -> None:
     except VocabError as error:
         raise DataError(f"what was learned cannot become {kind}: {error}") from error
     if kind == "vocab":
-        save_directory(target, made)
+        refuse_beside(target)
+        with files.new_directory(target):
+            files.write_files_atomically(target, made)
     else:
         files.write_atomically(target, made[target.name])

@@ -64,8 +64,11 @@ class JsonLines:
             try:
                 found = json.loads(stripped.decode("utf-8-sig", self._errors))
             except UnicodeDecodeError as error:
+                byte = error.object[error.start]
                 raise self._wrong(
-                    number, f"not UTF-8 ({error.reason}); convert the file, or read it with errors='replace'"
+                    number,
+                    f"not UTF-8: byte 0x{byte:02x} at offset {error.start}; convert the file, or read it with"
+                    " errors='replace'",
                 ) from None
             except RecursionError:
                 raise self._wrong(number, "nested too deeply; is this the right file?") from None
@@ -81,7 +84,21 @@ class JsonLines:
             text = found[self._field]
             if not isinstance(text, str):
                 raise self._wrong(number, f"field {self._field!r} is {type(text).__name__}, not a string")
-            yield text
+            # Only an escape can stand for half a character.
+            yield self._whole(number, text) if b"\\u" in stripped else text
+
+    def _whole(self, number: int, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            if self._errors == "strict":
+                raise self._wrong(
+                    number,
+                    f"field {self._field!r} has a lone surrogate, U+{ord(text[error.start]):04X}, at character"
+                    f" {error.start}; mend the file, or read it with errors='replace'",
+                ) from None
+            return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return text
 
     def _wrong(self, number: int, what: str) -> TokenizerError:
         return TokenizerError(f"{self._name}, line {number}: {what}")

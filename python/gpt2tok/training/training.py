@@ -22,6 +22,7 @@ AnyPath = os.PathLike[str] | os.PathLike[bytes]
 Corpus = Iterable[Text | AnyPath | Sequence[Text]] | AnyPath
 
 END_OF_TEXT = "<|endoftext|>"
+_LONGEST_NAME = 4096
 _LARGEST = (1 << 63) - 1  # what the core's integers hold
 
 
@@ -87,7 +88,8 @@ def train(
         min_frequency: a pair seen less often is not merged.
         max_token_length: tokens of three bytes and more stay shorter than this many bytes.
         max_pretokens: the bound on memory: so many distinct pretokens are kept at most, the rarest are dropped
-            while reading, and a warning says how many. About 60 bytes each.
+            while reading, and a warning says how many. With all that is learned from it, a pretoken costs from
+            50 bytes (English) to 150 (Chinese verse, with 18 bytes to a pretoken).
         whole_files: a file is one text. By default each line is, its line feed included, as for tokenizers'
             `train(files)`; for code, whose indentation follows line feeds, whole files give shorter encodings.
         field: files are JSON lines, and each object's string of this name is a text.
@@ -128,7 +130,7 @@ def train(
         name=name,
     )
     for shortfall in training.shortfalls():
-        warnings.warn(shortfall, UserWarning, stacklevel=2)
+        warnings.warn(shortfall + _mistaken(texts_or_files), UserWarning, stacklevel=2)
     return training.encoding
 
 
@@ -196,6 +198,11 @@ def new_trainer(
         raise TypeError(
             f"special_tokens must be a list of str, not one {type(special_tokens).__name__}; put it in a list"
         )
+    if isinstance(special_tokens, set | frozenset):
+        raise TypeError(
+            f"special_tokens must be a list of str, not {type(special_tokens).__name__}, which has no order: ids would"
+            " change from run to run; sort it into a list"
+        )
     try:
         special = list(special_tokens)
     except TypeError:
@@ -243,6 +250,17 @@ def _items(corpus: Corpus) -> Iterator[Any]:
     except TypeError:
         found = type(corpus).__name__
         raise TypeError(f"texts_or_files must be an iterable of texts or files, not {found}") from None
+
+
+def _mistaken(corpus: Corpus) -> str:
+    """What to add to a warning where the names of files were taken for texts."""
+    some = corpus[:100] if isinstance(corpus, list | tuple) else []
+    for text in some:
+        if isinstance(text, str) and len(text) < _LONGEST_NAME and os.path.isfile(text):  # noqa: PTH113
+            return (
+                f"; {text!r} was taken for a text, and is the name of a file: wrap it, pathlib.Path({text!r})"
+            )
+    return ""
 
 
 def _known_size(corpus: Corpus) -> int:

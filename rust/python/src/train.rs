@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gpt2tok_core::train::{self, Cut, Options, Stream, TrainError, Watch};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList, PyString, PyTuple};
 
@@ -123,7 +123,7 @@ impl PyTrainer {
     /// Take texts from an iterator: str, UTF-8 bytes, or lists of these.
     ///
     /// Returns None at its end; (item,) as soon as it yields something else; and True when a batch of text has been
-    /// counted, so that the caller may look up. Call it again to go on.
+    /// counted, so that the caller may look up. Call it again to go on. What else stands in a list is a TypeError.
     #[pyo3(signature = (texts, *, lines=false, errors="strict"))]
     fn feed<'py>(
         &mut self,
@@ -143,9 +143,14 @@ impl PyTrainer {
                 } else {
                     return Ok(Some(PyTuple::new(py, [item])?.into_any()));
                 };
-                for text in inner {
-                    if !self.take(&text, lines, on_invalid)? {
-                        return Ok(Some(PyTuple::new(py, [text])?.into_any()));
+                for (place, text) in inner.iter().enumerate() {
+                    if !self.take(text, lines, on_invalid)? {
+                        return Err(PyTypeError::new_err(format!(
+                            "item {} of the corpus is a list, and {place} in it is of type {}; lists hold str and UTF-8 \
+                             bytes only (a path object may stand beside them, not within)",
+                            self.items,
+                            text.get_type().name()?
+                        )));
                     }
                 }
             }
