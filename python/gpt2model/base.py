@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-from .backend import Tensor
+from .backend import BACKEND, Tensor
 from .bounds import check_arrays
 from .cache import KVCache
 from .config import GPT2Config
 from .entry import arrays_of, held
+from .exporting import save_signature, usual_inputs
 from .feeding import data_for
 from .initialisation import weight_initializer
 from .layout_map import layout_map
@@ -248,6 +249,32 @@ class GPT2PreTrainedModel(keras.Model):
         from .pretrained import save_pretrained
 
         save_pretrained(self, directory, **kwargs)
+
+    def export(
+        self,
+        filepath: str | Path,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.export`, of a model that gives no cache.
+
+        Arguments:
+            input_signature: (batch, positions) int32 `input_ids` when None; for more inputs
+                `[{"input_ids": keras.InputSpec(shape=(None, None), dtype="int32"), "attention_mask": ...}]`.
+            filepath, format, verbose, **kwargs: Keras' own.
+        """
+        self._predicting = True
+        try:
+            super().export(filepath, format, verbose, input_signature or usual_inputs(), **kwargs)
+        finally:
+            self._predicting = False
+
+    @property
+    def _default_save_signature(self) -> Any:
+        """What TensorFlow's SavedModel asks of every Keras model that it finds, those inside others too."""
+        return save_signature(self)
 
     # -- training
     # ------------------------------------------------------------------------------------------------------
