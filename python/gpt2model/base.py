@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import keras
 from keras import ops
 
-from .backend import BACKEND, Tensor
+from .backend import Tensor
 from .bounds import check_arrays
 from .cache import KVCache
 from .config import GPT2Config
