@@ -156,7 +156,7 @@ def test_an_empty_cache_fits_a_model_of_any_type(model):
     """`KVCache.empty` is told a configuration, which does not say in what type a model computes."""
     half = gpt2model.GPT2LMHeadModel(model.config, dtype="bfloat16")
     output = half(IDS[:, :4], past_key_values=KVCache.empty(half.config, 3, 12))
-    output = half(IDS[:, 4:5], past_key_values=output.past_key_values)  # and what it gives back is of that type
+    output = half(IDS[:, 4:5], past_key_values=output.past_key_values)
     assert {keras.backend.standardize_dtype(key.dtype) for key in output.past_key_values.keys} == {"bfloat16"}
     wanted = array(keras.ops.cast(half(IDS[:, :5]).logits[:, 4:], "float32"))
     assert difference(array(keras.ops.cast(output.logits, "float32")), wanted) < 0.02
