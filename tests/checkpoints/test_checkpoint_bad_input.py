@@ -192,6 +192,11 @@ def test_huge_but_finite_numbers_pass(tmp_path: Path) -> None:
         tensor = checkpoint.tensors["transformer.h.1.mlp.c_proj.weight"]
         with pytest.raises(CheckpointError, match="too large for float16"):
             fit(tensor, tensor.read(), "float16")
+    weights["transformer.h.1.mlp.c_proj.weight"] = np.full((96, 24), 1e300)
+    with open_checkpoint(write_golden(tmp_path / "w", weights)) as checkpoint:
+        tensor = checkpoint.tensors["transformer.h.1.mlp.c_proj.weight"]
+        with pytest.raises(CheckpointError, match="too large for float32: take float64"):
+            fit(tensor, tensor.read(), "float32")
 
 
 def test_integer_weights_are_refused(tmp_path: Path) -> None:
