@@ -21,7 +21,7 @@ from .bounds import check_arrays
 from .cache import KVCache
 from .config import GPT2Config
 from .entry import arrays_of, held
-from .exporting import save_signature, usual_inputs
+from .exporting import check_exportable, save_signature, usual_inputs
 from .feeding import data_for
 from .initialisation import weight_initializer
 from .layout_map import layout_map
@@ -288,7 +288,11 @@ class GPT2PreTrainedModel(keras.Model):
             input_signature: (batch, positions) int32 `input_ids` when None; for more inputs
                 `[{"input_ids": keras.InputSpec(shape=(None, None), dtype="int32"), "attention_mask": ...}]`.
             filepath, format, verbose, **kwargs: Keras' own.
+
+        Raises:
+            ValueError: besides Keras' own, a configuration with outputs that a SavedModel has no place for.
         """
+        check_exportable(self.config, format)
         self._predicting = True
         try:
             super().export(filepath, format, verbose, input_signature or usual_inputs(), **kwargs)

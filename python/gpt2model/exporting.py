@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from .backend import BACKEND
+from .config import GPT2Config
 
 
 def usual_inputs() -> list[keras.InputSpec]:
@@ -22,6 +23,25 @@ def usual_inputs() -> list[keras.InputSpec]:
         [((None, None), 'int32')]
     """
     return [keras.InputSpec(shape=(None, None), dtype="int32")]
+
+
+def check_exportable(config: GPT2Config, format: str) -> None:
+    """Refuse tuples of tensors among a SavedModel's answers.
+
+    Raises:
+        ValueError: naming the field of the configuration.
+
+    Example:
+        >>> check_exportable(GPT2Config(output_attentions=True), "tf_saved_model")
+        Traceback (most recent call last):
+        ...
+        ValueError: A SavedModel answers with tensors, not with tuples of them: set config.output_attentions to False.
+    """
+    for name in ("output_attentions", "output_hidden_states"):
+        if format == "tf_saved_model" and getattr(config, name):
+            raise ValueError(
+                f"A SavedModel answers with tensors, not with tuples of them: set config.{name} to False."
+            )
 
 
 def save_signature(model: Any) -> Any:

@@ -29,6 +29,9 @@ def test_a_model_is_exported_without_a_word_about_its_inputs(tmp_path: Path) -> 
     assert difference(served.serve(tf.constant(IDS))["logits"], wanted) < 1e-5
     assert set(served.signatures["serving_default"](tf.constant(IDS[:, :2]))) == {"logits"}  # and no cache
     assert model(IDS).past_key_values is not None  # the model itself is as it was
+    model.config.output_hidden_states = True
+    with pytest.raises(ValueError, match=r"set config\.output_hidden_states to False"):
+        model.export(tmp_path / "other", verbose=False)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow saves only its own models")
