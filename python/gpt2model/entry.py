@@ -155,9 +155,8 @@ def _numbers(array: Any, name: str, form: str = "array") -> Any:
         raise TypeError(
             f"{name} must be a tensor, an array or a nested list of numbers; this {form} holds {what}."
         )
-    if BACKEND == "torch" and array.dtype == np.uint64:
-        # What 63 bits do not hold is out of every bound, and stays so.
-        return np.minimum(array, np.uint64(2**63 - 1)).astype("int64")
+    if BACKEND == "torch" and array.dtype == np.uint64 and (array.size == 0 or array.max() < 2**63):
+        return array.astype("int64")  # what 63 bits do not hold is out of every bound, and refused as it is
     return array
 
 
