@@ -8,18 +8,20 @@ know any one head.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import keras
 from keras import ops
 
-from .backend import Tensor
+from .backend import BACKEND, Tensor
 from .bounds import check_arrays
 from .cache import KVCache
 from .config import GPT2Config
 from .entry import arrays_of, held
+from .exporting import check_exportable, save_signature, usual_inputs
 from .feeding import data_for
 from .initialisation import weight_initializer
 from .layout_map import layout_map
@@ -63,6 +65,7 @@ class GPT2PreTrainedModel(keras.Model):
         super().__init__(**checked_options(type(self).__name__, kwargs))
         self.config = config.replace()  # of its own: models change theirs, resizing and loading
         self._predicting = False
+        self._told_to_train = False
         # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
         # there.
         self._allow_non_tensor_positional_args = True
@@ -83,7 +86,29 @@ class GPT2PreTrainedModel(keras.Model):
             given = {**given, **given["input_ids"]}
         check_arrays(given, self.value_limits(given))
         args, kwargs = held(names, args, kwargs)
+        if self._told_to_train and "training" not in names[: len(args)] and given.get("training") is None:
+            kwargs["training"] = True
         return super().__call__(*args, **kwargs)
+
+    if BACKEND == "torch":
+
+        def train(self: Model, mode: bool = True) -> Model:
+            """As `torch.nn.Module.train`: calls that do not say `training` drop out until `eval()`.
+
+            (A module of PyTorch trains from the start; a model here does once it is told to.)
+            """
+            self._told_to_train = bool(mode)
+            return cast(Model, super().train(mode))
+
+    @contextlib.contextmanager
+    def _mode_kept(self) -> Iterator[None]:
+        """Keras tells a model on PyTorch to train, and to stop; afterwards the caller's word counts again."""
+        told = self._told_to_train
+        try:
+            yield
+        finally:
+            if self._told_to_train != told:
+                self.train(told)
 
     def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
         """What the whole numbers among these inputs must be below, by name."""
@@ -249,6 +274,36 @@ class GPT2PreTrainedModel(keras.Model):
 
         save_pretrained(self, directory, **kwargs)
 
+    def export(
+        self,
+        filepath: str | Path,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.export`, of a model that gives no cache.
+
+        Arguments:
+            input_signature: (batch, positions) int32 `input_ids` when None; for more inputs
+                `[{"input_ids": keras.InputSpec(shape=(None, None), dtype="int32"), "attention_mask": ...}]`.
+            filepath, format, verbose, **kwargs: Keras' own.
+
+        Raises:
+            ValueError: besides Keras' own, a configuration with outputs that a SavedModel has no place for.
+        """
+        check_exportable(self.config, format)
+        self._predicting = True
+        try:
+            super().export(filepath, format, verbose, input_signature or usual_inputs(), **kwargs)
+        finally:
+            self._predicting = False
+
+    @property
+    def _default_save_signature(self) -> Any:
+        """What TensorFlow's SavedModel asks of every Keras model that it finds, those inside others too."""
+        return save_signature(self)
+
     # -- training
     # ------------------------------------------------------------------------------------------------------
 
@@ -276,18 +331,21 @@ class GPT2PreTrainedModel(keras.Model):
         elif held_out is not None:
             kwargs["validation_data"] = data_for(self, held_out)[0]
         x, y = data_for(self, x, y)
-        return super().fit(x, y, *args, **kwargs)
+        with self._mode_kept():
+            return super().fit(x, y, *args, **kwargs)
 
     def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`; `x` and `y` may be nested lists and a tokenizer's answer too."""
         x, y = data_for(self, x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        with self._mode_kept():
+            return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.predict`, without caches in the answer; `x` as for `fit`."""
         self._predicting = True
         try:
-            return super().predict(data_for(self, x)[0], *args, **kwargs)
+            with self._mode_kept():
+                return super().predict(data_for(self, x)[0], *args, **kwargs)
         finally:
             self._predicting = False
 

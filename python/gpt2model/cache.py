@@ -67,7 +67,8 @@ class KVCache(NamedTuple):
             config: the model's configuration.
             batch_size: rows.
             max_length: room for so many positions; `n_positions` when None.
-            dtype: of the tensors; Keras' `floatx` when None. It must be the model's compute dtype.
+            dtype: of the tensors; Keras' `floatx` when None. A model that computes in another type casts an empty
+                cache, and refuses a filled one.
 
         Raises:
             TypeError: sizes that are no integers.
@@ -195,6 +196,22 @@ def write(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
         buffer[:, :, int(offset) : int(offset) + steps] = new
         return buffer
     return ops.slice_update(buffer, (0, 0, offset, 0), new)
+
+
+def in_dtype(cache: KVCache, dtype: str) -> KVCache:
+    """An empty cache in the type that a model computes in, which `KVCache.empty` is not told; any other as it is."""
+    if tuple(getattr(cache.offset, "shape", ())) or static_int(cache.offset) != 0:
+        return cache
+
+    def cast(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(
+            ops.cast(part, dtype)
+            if "float" in str(part.dtype) and keras.backend.standardize_dtype(part.dtype) != dtype
+            else part
+            for part in tensors
+        )
+
+    return cache._replace(keys=cast(cache.keys), values=cast(cache.values))
 
 
 def check_cache(cache: KVCache, config: GPT2Config, batch: int | None, dtype: str) -> None:

@@ -21,6 +21,7 @@ from .config_fields import (
     ALIASES,
     CODE_AND_PATHS,
     FIELDS,
+    MOST_LABELS,
     PROBLEM_TYPES,
     SIZES,
     SUMMARY_TYPES,
@@ -119,6 +120,10 @@ class GPT2Config:
             raise TypeError(f"GPT2Config: num_labels must be an integer, not {value!r}.")
         if value < 1:
             raise ValueError(f"GPT2Config: num_labels must be at least 1, not {value}.")
+        if value > MOST_LABELS:  # each gets a name, and a file may lie
+            raise ValueError(
+                f"GPT2Config: num_labels must be at most {MOST_LABELS:,}, not {value}; name more labels by id2label."
+            )
         if value != self.num_labels:
             self._values["id2label"] = label_names(value)
             self._values["label2id"] = {label: index for index, label in label_names(value).items()}
@@ -206,6 +211,11 @@ class GPT2Config:
                 known[name] = value
             elif name != "model_type":
                 extra[name] = value
+        for alias in known.keys() & ALIASES.keys():
+            # Files may hold both; transformers' newer name of the numbers' type says what the older one said.
+            name = ALIASES[alias]
+            if name in known and (known[alias] == known[name] or name == "dtype"):
+                del known[alias]
         if "num_labels" in known and "id2label" in known:
             del known["num_labels"]  # id2label says it and says more
         config = cls(**known)

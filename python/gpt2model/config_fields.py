@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, final
 
+from .old_names import config_hint
+
 # The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu
 # have trainable numbers; no GPT-2 uses them.)
 ACTIVATIONS = (
@@ -22,6 +24,7 @@ ACTIVATIONS = (
 )  # fmt: skip
 
 SUMMARY_TYPES = ("last", "first", "mean", "cls_index")
+MOST_LABELS = 1_000_000  # that get a name each because a number says so
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 
 ALIASES: Mapping[str, str] = {
@@ -230,6 +233,9 @@ def check_together(values: Mapping[str, Any]) -> None:
 
 def unknown_field_message(name: str) -> str:
     """What to say of a field that does not exist, with the nearest names that do."""
+    old = config_hint(name)
+    if old is not None:
+        return f"GPT2Config has no field {name!r}: {old}."
     near = difflib.get_close_matches(name, [*FIELDS, *ALIASES, "num_labels"], n=3, cutoff=0.7)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return f"GPT2Config has no field {name!r}.{hint}"

@@ -22,6 +22,7 @@ from .bounds import outside
 from .cache import KVCache
 from .config import GPT2Config
 from .errors import ContextLengthError
+from .old_names import call_hint
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -47,9 +48,12 @@ def arrays_of(
         names: of the positional arguments.
 
     Raises:
-        TypeError: a list that holds something else than numbers.
+        TypeError: an argument that only transformers has, or something else than numbers.
         ValueError: a list whose rows differ in length.
     """
+    for name in kwargs.keys() - set(names):
+        if (hint := call_hint(name)) is not None:
+            raise TypeError(f"A call takes no argument {name!r}: {hint}.")
 
     def array(name: str, value: Any) -> Any:
         if name in _FLAGS and isinstance(value, np.generic):
@@ -104,7 +108,8 @@ def _released(value: Any) -> Any:
 
 
 def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
-    """A nested list of numbers, alone or in a mapping, as an array; anything else as it is.
+    """A nested list of numbers, alone or in a mapping, as an array; anything else as it is. (For PyTorch, which has
+    hardly any unsigned numbers of 64 bits, NumPy's as signed ones.)
 
     Arguments:
         value: what a caller passes; a tokenizer's answer is a mapping of lists.
@@ -112,7 +117,7 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
         rows: a list of arrays is one array's rows too. (To `fit` it is several inputs.)
 
     Raises:
-        TypeError: a list that holds something else than numbers.
+        TypeError: a list or an array that holds something else than numbers.
         ValueError: a list whose rows differ in length.
 
     Example:
@@ -126,6 +131,8 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
         }
         is_same = type(value) is dict and all(changed[key] is part for key, part in value.items())
         return value if is_same else changed
+    if isinstance(value, np.ndarray | np.generic):
+        return _numbers(value, name)
     if not isinstance(value, list | tuple) or not _is_plain(value, rows and isinstance(value, list)):
         return value
     try:
@@ -135,17 +142,21 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
             f"{name}: a list of {len(value)} rows is no rectangle ({error}); pad the rows to one length and pass an "
             "attention_mask, as the tokenizer does with padding=True."
         ) from error
-    if array.size == 0:
-        return array.astype("int32")
-    if array.dtype.kind not in "biuf":
-        what = (
-            "texts: encode them with a tokenizer first"
-            if array.dtype.kind in "US"
-            else "something else beside them"
-        )
+    return array.astype("int32") if array.size == 0 else _numbers(array, name, "list")
+
+
+def _numbers(array: Any, name: str, form: str = "array") -> Any:
+    """The array, of numbers that every backend has."""
+    if array.dtype.kind in "USOcmM":
+        what = f"{array.dtype}: real numbers belong here"
+        if array.dtype.kind in "USO":
+            is_text = array.dtype.kind != "O"
+            what = "texts: encode them with a tokenizer first" if is_text else "something else beside them"
         raise TypeError(
-            f"{name} must be a tensor, an array or a nested list of numbers; this list holds {what}."
+            f"{name} must be a tensor, an array or a nested list of numbers; this {form} holds {what}."
         )
+    if BACKEND == "torch" and array.dtype == np.uint64 and (array.size == 0 or array.max() < 2**63):
+        return array.astype("int64")  # what 63 bits do not hold is out of every bound, and refused as it is
     return array
 
 
@@ -226,6 +237,8 @@ def check_kinds(arguments: Iterable[tuple[str, Any]]) -> None:
     for name, value in arguments:
         if name in _FLAGS and not (value is None or isinstance(value, bool | np.bool_ | int)):
             raise TypeError(f"{name} must be True, False or None (as configured), not {value!r}.")
+        if "complex" in str(getattr(value, "dtype", "")):
+            raise TypeError(f"{name} must be real numbers, not {value.dtype}.")
         if name in _FLOATS and value is not None and "float" not in str(getattr(value, "dtype", "float")):
             ids = "; ids go in by input_ids." if name == "inputs_embeds" else "."
             raise TypeError(

@@ -13,9 +13,11 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from types import GeneratorType
 from typing import Any, final
 
 import keras
+import numpy as np
 
 from .backend import BACKEND
 from .bounds import check_arrays, check_batch
@@ -45,6 +47,9 @@ def data_for(model: Any, x: Any, y: Any = None, *, name: str = "y") -> tuple[Any
     Raises:
         TypeError, ValueError: lists that are no arrays, or values out of bounds.
     """
+    if isinstance(x, GeneratorType) and y is None:
+        own = getattr(model, "_compile_loss", None) is None  # else labels are that loss' affair
+        return (_in_32_bits(batch, own) for batch in x), None
     x, y = in_tuples(as_arrays(x, "x")), labels_as_arrays(y, name)
     parts = parts_of(model, x, y)
     check_arrays(parts, model.value_limits(parts))
@@ -71,6 +76,24 @@ def check_step(model: Any, batch: Any) -> None:
     x, y, _ = keras.utils.unpack_x_y_sample_weight(batch)
     parts = parts_of(model, x, y)
     check_batch(parts, model.value_limits(parts))
+
+
+def _in_32_bits(batch: Any, own_loss: bool) -> Any:
+    """A generator's batch in which no number becomes another one on its way: TensorFlow gives all batches the type of
+    the first ones, and PyTorch hardly has unsigned numbers of 64 bits. What 32 bits do not hold is out of every
+    bound, and stays so; the step's check says it, since Keras hides errors of a generator behind its own.
+    """
+    if type(batch) is tuple:
+        count = len(batch) if own_loss else 1
+        return (*(_in_32_bits(part, own_loss) for part in batch[:count]), *batch[count:])
+    if type(batch) is dict:
+        return {name: _in_32_bits(part, own_loss) for name, part in batch.items()}
+    if isinstance(batch, np.ndarray) and batch.dtype in (np.int64, np.uint64) and batch.size:
+        least, greatest = -(2**31), 2**31 - 1
+        if batch.min() < least or batch.max() > greatest:
+            batch = np.clip(batch, max(least, np.iinfo(batch.dtype).min), greatest)
+        return batch.astype("int64", copy=False)
+    return batch
 
 
 def in_tuples(data: Any) -> Any:

@@ -17,7 +17,7 @@ from .backend import Tensor, sides, static_int
 from .base import GPT2PreTrainedModel
 from .block import GPT2Block, Pair, Past, layer_norm
 from .bounds import assert_none, poison
-from .cache import KVCache, TuplePast, check_cache, check_layers, check_tuple
+from .cache import KVCache, TuplePast, check_cache, check_layers, check_tuple, in_dtype
 from .config import GPT2Config
 from .dropout import dropped
 from .entry import check_ids, check_length, check_like, check_positions, check_tokens, entry, same
@@ -217,6 +217,7 @@ class GPT2Model(GPT2PreTrainedModel):
             pairs = [(layer[0], layer[1]) for layer in layers]
             crosses = [(layer[2], layer[3]) if len(layer) == 4 else None for layer in layers]
             return [Past(own, cross, None) for own, cross in zip(pairs, crosses, strict=True)], before, None
+        past = in_dtype(past, self.compute_dtype)
         check_cache(past, config, batch, self.compute_dtype)
         known = static_int(past.offset)
         offset = past.offset if known is None else known

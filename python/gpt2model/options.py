@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from .config_fields import ALIASES, FIELDS
+from .old_names import constructor_hint
 
 _OPTIONS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -43,6 +44,8 @@ def checked_options(class_name: str, options: Mapping[str, Any]) -> dict[str, An
             raise TypeError(
                 f"{class_name}: {name} belongs to the configuration: {class_name}(GPT2Config({name}=...))."
             )
+        if (old := constructor_hint(name)) is not None:
+            raise TypeError(f"{class_name} takes no option {name!r}: {old}.")
         near = difflib.get_close_matches(name, [*_OPTIONS, *FIELDS, *ALIASES], n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise TypeError(

@@ -31,7 +31,7 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         dtype: Keras dtype or policy.
 
     Called as `GPT2Model` (no encoder, no cache), and with:
-        start_positions, end_positions: (batch,); positions outside the input do not count.
+        start_positions, end_positions: (batch,), both or neither; positions outside the input do not count.
 
     Returns:
         `QuestionAnsweringModelOutput`.
@@ -97,6 +97,10 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
             hidden_states=inner.hidden_states,
             attentions=inner.attentions,
         )
+        if (start_positions is None) != (end_positions is None):
+            lone, other = "start_positions", "end_positions"
+            lone, other = (lone, other) if end_positions is None else (other, lone)
+            raise ValueError(f"{lone} came without {other}; the loss is of both ends: give both, or neither.")
         if start_positions is not None and end_positions is not None:
             output["loss"] = self.losses_of(output, (start_positions, end_positions))["loss"]
         return self._answer(output, return_dict)

@@ -75,6 +75,28 @@ def test_missing_tensors_are_named(tmp_path: Path) -> None:
     refused(write_golden(tmp_path / "m", weights), "missing: ", *gone, "config.json")
 
 
+def test_all_faults_are_named_beside_missing_layers(tmp_path: Path) -> None:
+    weights = golden_weights()
+    weights["transformer.wpe.weight"] = np.zeros((9, 24), "float32")
+    weights["other.weight"] = weights.pop("transformer.ln_f.bias")
+    place = write_golden(tmp_path / "m", weights, config={**golden_config(), "n_layer": 3})
+    refused(
+        place,
+        "transformer.h.2.*, transformer.ln_f.bias; extra: other.weight; wrongly shaped: transformer.wpe",
+    )
+
+
+@pytest.mark.parametrize("wrapper", ["_orig_mod.", "module."])
+def test_names_of_a_wrapper(tmp_path: Path, wrapper: str) -> None:
+    weights = {f"{wrapper}{name}": value for name, value in golden_weights().items()}
+    message = refused(
+        write_golden(tmp_path / "m", weights), f"save what it wraps (model.{wrapper}save_pretrained)"
+    )
+    assert (
+        "transformer.wte.weight" in message and f"extra: {wrapper}transformer.h.0.attn.c_attn.bias" in message
+    )
+
+
 def test_extra_tensors_are_named(tmp_path: Path) -> None:
     weights = golden_weights()
     weights["v_head.summary.weight"] = np.zeros((1, 24), "float32")
@@ -170,6 +192,11 @@ def test_huge_but_finite_numbers_pass(tmp_path: Path) -> None:
         tensor = checkpoint.tensors["transformer.h.1.mlp.c_proj.weight"]
         with pytest.raises(CheckpointError, match="too large for float16"):
             fit(tensor, tensor.read(), "float16")
+    weights["transformer.h.1.mlp.c_proj.weight"] = np.full((96, 24), 1e300)
+    with open_checkpoint(write_golden(tmp_path / "w", weights)) as checkpoint:
+        tensor = checkpoint.tensors["transformer.h.1.mlp.c_proj.weight"]
+        with pytest.raises(CheckpointError, match="too large for float32: take float64"):
+            fit(tensor, tensor.read(), "float32")
 
 
 def test_integer_weights_are_refused(tmp_path: Path) -> None:

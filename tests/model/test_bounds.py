@@ -233,6 +233,18 @@ def test_refused_in_a_batch(models, kind, number, where):
     assert np.isfinite(models["lm"].evaluate(batches_of(kind, good), verbose=0))
 
 
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_wide_numbers_of_a_generator_stay_out_of_bounds(models, kind):
+    """TensorFlow makes every batch as wide as the first: 2**32 + 5 would become 5."""
+    wide = IDS.astype(kind)
+    assert np.isfinite(models["lm"].evaluate(((part, wide) for part in (wide, wide)), verbose=0))
+    wide[1, 4] = 2**32 + 5
+    narrow = IDS.astype("int32")
+    for batches in ([(narrow, narrow)] * 3 + [(wide, narrow)], [(narrow, narrow)] * 3 + [(narrow, wide)]):
+        with pytest.raises(Exception, match=r"\[1, 4\] is 2147483647"):
+            models["lm"].evaluate((batch for batch in batches), verbose=0)
+
+
 def test_y_and_validation_data_are_looked_at(models):
     bad = changed(IDS, (1, 4), 64)
     for arguments in (

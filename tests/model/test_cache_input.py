@@ -110,7 +110,7 @@ STATIC = {
         r"key of layer 1 has shape \(3, 4, 3, 4\)",
     ),
     "half precision": (
-        lambda cache: cache._replace(values=(zeros(3, 4, 16, 4, dtype="float16"),) * 2),
+        lambda cache: cache._replace(values=(zeros(3, 4, 16, 4, dtype="float16"),) * 2, offset=1),
         TypeError,
         "value of layer 0 is float16, but the model computes in float32; model.make_cache",
     ),
@@ -150,6 +150,16 @@ SIZES = [
 def test_bad_sizes(model, sizes, error, message):
     with pytest.raises(error, match=message):
         KVCache.empty(model.config, *sizes)
+
+
+def test_an_empty_cache_fits_a_model_of_any_type(model):
+    """`KVCache.empty` is told a configuration, which does not say in what type a model computes."""
+    half = gpt2model.GPT2LMHeadModel(model.config, dtype="bfloat16")
+    output = half(IDS[:, :4], past_key_values=KVCache.empty(half.config, 3, 12))
+    output = half(IDS[:, 4:5], past_key_values=output.past_key_values)
+    assert {keras.backend.standardize_dtype(key.dtype) for key in output.past_key_values.keys} == {"bfloat16"}
+    wanted = array(keras.ops.cast(half(IDS[:, :5]).logits[:, 4:], "float32"))
+    assert difference(array(keras.ops.cast(output.logits, "float32")), wanted) < 0.02
 
 
 def test_good_caches(model):

@@ -348,3 +348,24 @@ def test_summaries_that_are_not_one_score(field, summary_type):
     assert abs(float(got.mc_loss) - float(loss)) < TOLERANCE
     with pytest.raises(ValueError, match="one right choice a row"):
         ours(ids, mc_labels=right[:2])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch's modules are told to train")
+def test_train_and_eval_as_in_pytorch():
+    """An old loop says `model.train()` and nothing in its calls."""
+    model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(**{**BASE, "embd_pdrop": 0.5}))
+
+    def differs(**arguments):
+        return difference(*(array(model(IDS, **arguments).logits.detach()) for _ in range(2))) > 0
+
+    assert not differs() and differs(training=True), "as Keras has it, until it is told"
+    assert model.train() is model
+    assert differs() and not differs(training=False)
+    model.compile("sgd")
+    model.evaluate({"input_ids": IDS, "labels": IDS}, verbose=0)
+    assert differs(), "Keras' own modes end with its methods"
+    assert model.eval() is model and not differs()
+    model.fit({"input_ids": IDS, "labels": IDS}, verbose=0)
+    with pytest.raises(ValueError, match="outside"):
+        model.fit(((IDS + 10**6, IDS) for _ in range(1)), verbose=0)
+    assert not differs(), "even where they fail in the midst"

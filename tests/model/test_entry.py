@@ -108,6 +108,24 @@ BAD = [
         ValueError,
         "start_positions",
     ),
+    (
+        "question",
+        {"input_ids": IDS, "start_positions": i(2)},
+        ValueError,
+        "start_positions came without end_positions",
+    ),
+    (
+        "question",
+        {"input_ids": IDS, "end_positions": i(2)},
+        ValueError,
+        "end_positions came without start_positions",
+    ),
+    (
+        "lm",
+        {"input_ids": IDS, "attention_mask": i(2, 6) + 1j},
+        TypeError,
+        "attention_mask must be real numbers",
+    ),
 ]
 
 
@@ -245,6 +263,23 @@ KINDS = [
         TypeError,
         "start_positions",
     ),
+    ("lm", {"input_ids": np.array(["a"])}, TypeError, "input_ids must be .* this array holds texts: encode"),
+    (
+        "lm",
+        {"input_ids": np.array([[1, None]])},
+        TypeError,
+        "input_ids must be .* array holds something else",
+    ),
+    (
+        "token",
+        {"input_ids": IDS, "labels": IDS * 1j},
+        TypeError,
+        "labels must be .* this array holds complex128",
+    ),
+    ("lm", {"input_ids": IDS, "labels": IDS.astype("uint64") + 2**63}, ValueError, r"labels\[0, 0\] is 92"),
+    ("lm", {"input_ids": IDS, "params": {}}, TypeError, "no argument 'params': .* model.stateless_call"),
+    ("lm", {"input_ids": IDS, "train": True}, TypeError, "no argument 'train': it is training=True"),
+    ("lm", {"input_ids": IDS, "past": None}, TypeError, "no argument 'past': it is past_key_values"),
 ]
 
 
@@ -268,6 +303,7 @@ def test_good_shapes(models):
         {"position_ids": np.arange(6)[None]},
         {"use_cache": np.bool_(True), "output_attentions": 0},
         {"attention_mask": f(2, 6) + 0.5},
+        {"attention_mask": np.ones((2, 6), "uint64"), "position_ids": np.arange(6, dtype="uint64")},
     ):
         assert np.allclose(array(models["lm"](IDS, **inputs).logits), wanted, atol=1e-5), inputs
     kept = array(models["lm"](IDS, logits_to_keep=[-1, 0]).logits)
@@ -333,6 +369,7 @@ OPTIONS = [
         r"n_layer belongs to the configuration: GPT2LMHeadModel\(GPT2Config\(n_layer=",
     ),
     ({"num_labels": 2}, TypeError, "num_labels belongs to the configuration"),
+    ({"seed": 0}, TypeError, "no option 'seed': keras.utils.set_random_seed"),
     ({"hidden_size": 2}, TypeError, "hidden_size belongs to the configuration"),
 ]
 
@@ -377,7 +414,10 @@ CONFIGS = [
     ({"num_layer": 2}, TypeError, "Did you mean .*n_layer"),
     ({"task": "x"}, TypeError, "no field 'task'.$"),
     ({"n_embd": 8, "hidden_size": 8}, TypeError, "one field"),
+    ({"n_embd": 8, "n_ctx": 8}, TypeError, "no field 'n_ctx': it is n_positions"),
+    ({"do_sample": True}, TypeError, "no field 'do_sample': it belongs to a GenerationConfig"),
     ({"num_labels": 0}, ValueError, "num_labels must be at least 1"),
+    ({"num_labels": 10**12}, ValueError, "num_labels must be at most 1,000,000"),
     ({"problem_type": "ranking"}, ValueError, "problem_type"),
     ({"id2label": {"a": "b"}}, ValueError, "id2label"),
 ]
@@ -404,6 +444,11 @@ def test_configuration_names_no_code_and_no_path():
     kept = GPT2Config.from_dict({"n_layers": 2, "task_specific_params": {}})
     assert kept.n_layer == 12 and kept.to_dict()["n_layers"] == 2
     assert GPT2Config.from_json('{"n_layers": 2}').n_layers == 2
+    # And one field under both of its names, as long as they agree; of the numbers' type the newer name counts.
+    twice = {"n_embd": 8, "hidden_size": 8, "n_head": 2, "torch_dtype": "float16", "dtype": "float32"}
+    assert (GPT2Config.from_dict(twice).n_embd, GPT2Config.from_dict(twice).dtype) == (8, "float32")
+    with pytest.raises(TypeError, match="one field"):
+        GPT2Config.from_dict({**twice, "hidden_size": 16})
     with pytest.raises(AttributeError, match="Did you mean n_layer"):
         _ = GPT2Config().n_layers
     with pytest.raises(ValueError, match="model_type is 'llama'"):

@@ -29,6 +29,8 @@ from .tensors import DTYPES, Checkpoint
 if TYPE_CHECKING:
     from ..config import GPT2Config
 
+# What torch.compile, and DataParallel and its like, put before every name.
+_WRAPPERS = ("_orig_mod.", "module.")
 LM_HEAD, TOKEN_TABLE = "lm_head.weight", f"{PREFIX}wte.weight"
 
 
@@ -101,6 +103,11 @@ class Comparison:
                 for setting in self.promised
             ]
             return f"Use the weights that were saved with this {CONFIG}, or pass {'; '.join(ways)}."
+        wrapper = next(
+            (name for name in _WRAPPERS if all(extra.startswith(name) for extra in self.extra)), None
+        )
+        if self.missing and self.extra and wrapper:
+            return f"{wrapper!r} is of a wrapper around the model: save what it wraps (model.{wrapper}save_pretrained)."
         if self.unreadable:
             return "Save the model without quantization, and quantize it after loading."
         heads = [name for name in self.misshapen if name in HEAD_NAMES]
@@ -158,15 +165,13 @@ def compare(config: GPT2Config, checkpoint: Checkpoint, class_name: str) -> Comp
     """
     result = Comparison()
     found = checkpoint.tensors
-    # The loop below is as long as n_layer, which may be a lie; what the files hold is not.
+    # What follows is as long as n_layer, which may be a lie; what the files hold is not.
     if config.n_layer > (layers := layer_count(found)):
         result.missing += [f"{PREFIX}h.{layer}.*" for layer in range(layers, min(config.n_layer, layers + 3))]
         if config.n_layer > layers + 3:
             result.missing[-1] = f"{PREFIX}h.{layers + 2}.* to {PREFIX}h.{config.n_layer - 1}.*"
-        result.misshapen = {}
-        return result
     heads = head_shapes(config, class_name)
-    result.wanted = {**dict(backbone_shapes(config)), **heads}
+    result.wanted = {**dict(backbone_shapes(config, layers)), **heads}
     any_cross = any(map(is_cross_attention, found))
     for name, shape in result.wanted.items():
         if name in found:

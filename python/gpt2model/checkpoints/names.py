@@ -120,12 +120,14 @@ def class_of(names: Iterable[str], architectures: Iterable[str] = ()) -> str:
     return "GPT2LMHeadModel"
 
 
-def backbone_shapes(config: GPT2Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every tensor of the backbone, in Hugging Face's order."""
+def backbone_shapes(
+    config: GPT2Config, most_layers: int | None = None
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Name and shape of every tensor of the backbone, in Hugging Face's order; of so many layers at most."""
     width = config.n_embd
     yield f"{PREFIX}wte.weight", (config.vocab_size, width)
     yield f"{PREFIX}wpe.weight", (config.n_positions, width)
-    for layer in range(config.n_layer):
+    for layer in range(config.n_layer if most_layers is None else min(config.n_layer, most_layers)):
         for part, shape in _block_shapes(config).items():
             yield f"{PREFIX}h.{layer}.{part}", shape
     yield f"{PREFIX}ln_f.weight", (width,)

@@ -37,7 +37,8 @@ def fit(tensor: Tensor, block: Array, dtype: str) -> Array:
     finite = np.isfinite(block)
     if bool(finite.all()):
         raise CheckpointError(
-            f"{tensor.source}: it holds numbers too large for {dtype}: take float32 or bfloat16 instead"
+            f"{tensor.source}: it holds numbers too large for {dtype}:"
+            f" take {'float64' if dtype in ('float32', 'bfloat16') else 'float32 or bfloat16'} instead"
         )
     count, first = int(finite.size - finite.sum()), block.flat[int(np.argmin(finite))]
     raise CheckpointError(
