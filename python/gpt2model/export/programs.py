@@ -91,14 +91,12 @@ def programs(shape: Shape, variables: Any, ends: tuple[int, ...], *, xla: bool) 
             count += tf.cast(going & ~ended, tf.int32)
             return token, new + 1, ids, count, going & ~ended & (new + 1 < most), fault
 
-        def alive(
-            keys: Any, values: Any, token: Any, new: Any, ids: Any, count: Any, going: Any, fault: Any
-        ) -> Any:
+        def alive(*state: Any) -> Any:
+            *_, going, fault = state
             return tf.reduce_any(going) & (fault == FINE)
 
-        def step(
-            keys: Any, values: Any, token: Any, new: Any, ids: Any, count: Any, going: Any, fault: Any
-        ) -> Any:
+        def step(*state: Any) -> Any:
+            keys, values, token, new, ids, count, going, _ = state
             last = width + new - 1  # the column of the token
             # A row that has ended goes on beside the others, maybe past the last position.
             positions = tf.minimum(last - padding, read["wpe"].shape[0] - 1)

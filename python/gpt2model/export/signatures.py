@@ -74,7 +74,7 @@ def generator_module(model: Any, layer: Any, options: ExportOptions) -> tuple[tf
         spelt = layer._engine.detokenize(new, mask, options.skip_special_tokens)
         return {"continuation_bytes": spelt, "token_ids": tf.where(mask, new, -1), "token_count": count}
 
-    def generate(
+    def generate(  # noqa: PLR0917 (a signature's inputs)
         text: Tensor, max_new_tokens: Tensor, temperature: Tensor, top_k: Tensor, top_p: Tensor, seed: Tensor
     ) -> dict[str, Tensor]:
         return continued(text, max_new_tokens, Manner(temperature, top_k, top_p, seed))

@@ -65,8 +65,8 @@ def _requests(texts: list[bytes], options: ExportOptions, signatures: dict[str, 
     )
     try:
         rows = signatures["tokenize"](text=batch)
-        signatures["score"](text=tf.strings.join([batch, batch]))
         signatures["serving_default"](text=batch)
+        signatures["score"](text=tf.strings.join([batch, batch]))
     except tf.errors.InvalidArgumentError as error:
         reason = str(error.message).partition("assertion failed:")[2].split("\n")[0].strip() or error.message
         raise TokenizerError(

@@ -1,6 +1,7 @@
 """How does the tokenizer come to a server? As a SavedModel with two signatures and a warm-up file.
 
-Owns the signatures and the warm-up requests. Refuses the writing of the directory (`directories.py`), and models: a model with the layer in it is exported by Keras (`model.export`).
+Owns the signatures and the warm-up requests. Refuses the writing of the directory (`directories.py`), and models: one
+with the layer in it is exported by Keras (`model.export`).
 """
 
 from __future__ import annotations
