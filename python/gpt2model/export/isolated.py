@@ -62,8 +62,8 @@ def exported_elsewhere(
             tokenizer.save_pretrained(folder / "tokenizer")
         texts = None
         if warm_up_texts is not None:
-            texts = [text.encode() if isinstance(text, str) else text for text in warm_up_texts]
-            texts = [base64.b64encode(text).decode() for text in texts]
+            given = [text.encode() if isinstance(text, str) else text for text in warm_up_texts]
+            texts = [base64.b64encode(text).decode() for text in given]
         job = {
             "class": type(model).__name__,
             "directory": str(directory),

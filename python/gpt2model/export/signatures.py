@@ -51,7 +51,8 @@ def generator_module(model: Any, layer: Any, options: ExportOptions) -> tuple[tf
     def rows(text: Tensor) -> tuple[Tensor, Tensor]:
         """Ids and row splits, with what the tokenizer puts before a text."""
         before = dataclasses.replace(layer._engine._layout, after=())
-        return ragged(*layer._engine.rows(tf.ensure_shape(text, [None])), before)
+        ids, splits = layer._engine.rows(tf.ensure_shape(text, [None]))
+        return ragged(ids, splits, before)
 
     def continued(text: Tensor, most: Tensor, manner: Manner) -> dict[str, Tensor]:
         with _bounded(text, most, manner, options):

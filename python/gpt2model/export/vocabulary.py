@@ -84,8 +84,8 @@ def check_fit(vocabulary: Vocabulary, config: Any) -> None:
     """
     if vocabulary.size > config.vocab_size:
         raise VocabError(
-            f"the tokenizer has ids up to {vocabulary.size - 1}, but the model's vocab_size is {config.vocab_size}: give "
-            "the tokenizer that the model was trained with, or model.resize_token_embeddings"
+            f"the tokenizer has ids up to {vocabulary.size - 1}, but the model's vocab_size is {config.vocab_size}: "
+            "give the tokenizer that the model was trained with, or model.resize_token_embeddings"
             f"({vocabulary.size}) and train the new rows"
         )
     said = getattr(config, FIELD, None)
