@@ -185,28 +185,23 @@ def _array(name: str, value: Any, wanted: Input, bounds: Bounds) -> Array:
     if not isinstance(value, list):
         raise BadRequest(f"{name} must be a list with one value for each row, not {_kind(value)}")
     _few(len(value), name, bounds)
-    shape, level, where = [], value, name
-    for _ in range(wanted.rank):
-        shape.append(len(level))
-        if len(shape) == wanted.rank:
-            break
+    shape, level = [len(value)], value
+    for _ in range(wanted.rank - 1):
+        width = len(level[0]) if level and isinstance(level[0], list) else 0
         inner = []
         for place, part in enumerate(level):
+            where = f"{name}[{place}]"
             if not isinstance(part, list):
-                raise BadRequest(f"{where}[{place}] must be a list, not {_kind(part)}")
-            if len(part) != len(level[0]):
+                raise BadRequest(f"{where} must be a list, not {_kind(part)}")
+            if len(part) != width:
                 raise BadRequest(
-                    f"{where}[{place}] has {len(part)} values and {where}[0] {len(level[0])}: all must have as many"
+                    f"{where} has {len(part)} values, the first of them {width}: all must have as many"
                 )
-            if len(part) > bounds.length:
-                raise BadRequest(
-                    f"{where}[{place}] has {len(part)} values, and this server takes {bounds.length} at most"
-                )
+            if width > bounds.length:
+                raise BadRequest(f"{where} has {width} values, and this server takes {bounds.length} at most")
             inner += part
         level = inner
-        if not level:
-            shape += [0] * (wanted.rank - len(shape))
-            break
+        shape.append(width)
     values = [
         _value(f"{name}, value {place}", part, wanted.dtype, bounds) for place, part in enumerate(level)
     ]
@@ -232,7 +227,8 @@ def _value(where: str, value: Any, dtype: str, bounds: Bounds) -> Any:
             raise BadRequest(f"{where} must lie between {limits.min} and {limits.max}")
         return value
     try:
-        return np.array(float(value)).astype(dtype)  # beyond the range infinite, as in C
+        with np.errstate(over="ignore"):
+            return np.array(float(value)).astype(dtype)  # beyond the range infinite, as in C
     except OverflowError:
         raise BadRequest(f"{where} is too large a number") from None
 
