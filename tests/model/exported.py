@@ -70,6 +70,7 @@ def asked(
     (scratch / "requests.txt").write_text(repr(requests), "utf-8")
     command = [sys.executable, "-I", HERE / "export_clean_process.py", directory]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("KERAS_BACKEND", None)  # TensorFlow Text imports Keras, which would import PyTorch, too
     run = subprocess.run(
         [*command, scratch / "requests.txt", scratch / "answers.txt"],
         capture_output=True,
@@ -78,6 +79,6 @@ def asked(
         cwd=scratch,
         check=False,
     )
-    assert run.returncode == 0, run.stderr[-3000:]
+    assert run.returncode == 0, (run.returncode, run.stderr[-3000:])
     answers = ast.literal_eval((scratch / "answers.txt").read_text("utf-8").replace("nan", "None"))
     return list(answers)

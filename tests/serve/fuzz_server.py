@@ -121,7 +121,8 @@ def to_signatures(directory: Path, count: int, seed: int) -> int:
 
     loaded = tf.saved_model.load(str(directory))
     chance, results = random.Random(seed), 0
-    numbers = [value for value in VALUES if isinstance(value, int | float)]
+    numbers = [value for value in VALUES if isinstance(value, int)]
+    floats = [value for value in VALUES if isinstance(value, float)]
     texts = [value.encode(errors="surrogatepass") for value in VALUES if isinstance(value, str)] + [b"\xff"]
     for _ in range(count):
         signature = chance.choice(sorted(loaded.signatures))
@@ -137,7 +138,7 @@ def to_signatures(directory: Path, count: int, seed: int) -> int:
             elif spec.dtype == tf.float32:
                 with np.errstate(over="ignore"):
                     values = np.array(
-                        [chance.choice((0.0, 0.5, 1.0, *numbers[-9:])) for _ in range(total)], "float32"
+                        [chance.choice((0.0, 0.5, 1.0, *floats)) for _ in range(total)], "float32"
                     )
             else:
                 values = np.array(
