@@ -166,7 +166,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     sys.path.insert(0, str(Path(__file__).parent))
-    from conftest import Server, made
+    from server_process import Server, made
 
     with tempfile.TemporaryDirectory() as folder:
         directory = made("generator", Path(folder) / "tiny" / "1")

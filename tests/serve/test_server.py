@@ -14,8 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fuzz_server import SEEDS, over_http
-
-from conftest import Server, made
+from server_process import Server, made
 
 TEXTS = ["def f(x):", "class A"]
 

@@ -1,7 +1,7 @@
 """An exported generator, back in Python: needs TensorFlow, and neither Keras nor the model's code.
 
 Owns the check of the directory before it is loaded, and a plain surface over its signatures. Refuses to be a server
-(`gpt2model.server`).
+(`gpt2tok serve`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,13 @@ class TextGenerator:
     """From texts to their continuations: what `load_text_generator` gives.
 
     Attributes:
+        signatures: TensorFlow's own functions, by name.
         description: what the export says of itself: options, model, vocabulary.
+
+    Example:
+        >>> generator = load_text_generator("models/gpt2/1")  # doctest: +SKIP
+        >>> generator(["Hello", "Good"], max_new_tokens=8, temperature=0.8, seed=1)  # doctest: +SKIP
+        [b', I am', b' morning.']
     """
 
     def __init__(self, loaded: Any, description: dict[str, Any]) -> None:

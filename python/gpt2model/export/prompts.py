@@ -37,7 +37,7 @@ def size_of(count: Tensor, least: int, most: int) -> Tensor:
     """The next of few sizes: `least` times a power of two, or one and a half of it, up to `most`.
 
     Example:
-        >>> [int(size_of(tf.constant(n), 16, 100)) for n in (0, 17, 25, 40, 90)]
+        >>> [int(size_of(tf.constant(n), 16, 100)) for n in (0, 17, 25, 40, 97)]
         [16, 24, 32, 48, 100]
     """
     sizes, size = [], least
