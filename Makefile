@@ -12,7 +12,7 @@ BENCH := .venv-bench
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke picture proof clean toolchain demo-environment \
+.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof clean toolchain demo-environment \
 	test-environment bench-environment
 
 help: ## this list
@@ -52,6 +52,9 @@ fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 ea
 
 fuzz-smoke: test-environment ## the same for 20 seconds each
 	@$(MAKE) --no-print-directory fuzz MINUTES=0.34
+
+fuzz-serve: test-environment ## 10,000 mutated requests to `gpt2tok serve`, and as many calls of the loaded signatures
+	$(TEST)/bin/python tests/serve/fuzz_server.py
 
 proof: test-environment ## the in-graph tokenizer on 2 million texts, four ways: half an hour (FILES='TEXTS.jsonl ...' for more)
 	$(TEST)/bin/python tests/tf/whole_proof.py $(FILES)

@@ -20,6 +20,7 @@ from .extras import extra_named
 from .generation.config import GenerationConfig
 
 if TYPE_CHECKING:
+    from .export import TextGenerator, export_text_generator, load_text_generator
     from .family import *
 
 __all__ = [
@@ -55,15 +56,21 @@ __all__ = [
     "TFQuestionAnsweringModelOutput",
     "TFSequenceClassifierOutputWithPast",
     "TFTokenClassifierOutput",
+    "TextGenerator",
     "TokenClassifierOutput",
+    "export_text_generator",
+    "load_text_generator",
 ]
+
+_EXPORT = ("TextGenerator", "export_text_generator", "load_text_generator")  # no Keras is needed to load one
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with extra_named(f"{__name__}.{name}"):
-        value = globals()[name] = getattr(import_module(f"{__name__}.family"), name)
+        home = "export" if name in _EXPORT else "family"
+        value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
     return value
 
 

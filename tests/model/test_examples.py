@@ -28,5 +28,9 @@ def test_examples_are_there():
     """Every public class has one; the outputs of the heads share that of their base."""
     for name in gpt2model.__all__:
         thing = getattr(gpt2model, name)
-        if thing is gpt2model.ModelOutput or not issubclass(thing, gpt2model.ModelOutput):
+        if (
+            not isinstance(thing, type)
+            or not issubclass(thing, gpt2model.ModelOutput)
+            or thing is gpt2model.ModelOutput
+        ):
             assert ">>>" in (thing.__doc__ or ""), name

@@ -40,7 +40,8 @@ def test_public_names():
         "GPT2Config",
         "GenerationConfigError",
     }
-    assert set(gpt2model.__all__) == set(family.__all__) | light
+    exports = {"TextGenerator", "export_text_generator", "load_text_generator"}
+    assert set(gpt2model.__all__) == set(family.__all__) | light | exports
     assert all(getattr(gpt2model, name) is not None for name in gpt2model.__all__)
     assert set(gpt2model.__all__) <= set(dir(gpt2model))
     with pytest.raises(AttributeError, match="has no attribute 'GPT3Model'"):

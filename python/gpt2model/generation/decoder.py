@@ -20,6 +20,7 @@ from ..blocked_attention import blocked_attention, can_be_blocked
 from ..cache import writes_over
 from ..config import GPT2Config
 from ..masks import Visibility, causal_mask
+from .places import written
 from .products import of_rows, product
 from .weights import Kernel, Weights
 
@@ -38,9 +39,9 @@ class Cache(NamedTuple):
     offset: int | Tensor
 
     @property
-    def room(self) -> int:
-        """Positions there is room for."""
-        return int(self.keys[0].shape[1])
+    def room(self) -> Any:
+        """Positions there is room for: a number, or a tensor where an exported graph does not know it yet."""
+        return ops.shape(self.keys[0])[1]
 
 
 @final
@@ -73,7 +74,7 @@ class Shape:
             upcast=config.reorder_and_upcast_attn,
         )
 
-    def cache(self, rows: int, room: int) -> Cache:
+    def cache(self, rows: int | Tensor, room: int | Tensor) -> Cache:
         """An empty cache, which need not end at `n_positions`: padding takes room too."""
         shape = (rows * self.heads, room, self.head_dim)
         keys = tuple(ops.zeros(shape, "float32") for _ in range(self.layers))
@@ -125,7 +126,7 @@ def forward(  # noqa: PLR0917
     Returns:
         Logits (rows, keep, vocabulary) float32, and the cache.
     """
-    rows, steps = ids.shape
+    rows, steps = ops.shape(ids)
     offset, room = cache.offset, cache.room
     fresh = isinstance(offset, int) and offset == 0
     end: Any = steps if fresh else room
@@ -160,19 +161,19 @@ def forward(  # noqa: PLR0917
 
 def _written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     """The buffer (rows * heads, room, head_dim) with new positions (rows, steps, heads, head_dim) in it."""
-    rows, steps, heads, width = new.shape
+    rows, steps, heads, width = ops.shape(new)
     flat = ops.reshape(swap(new), (rows * heads, steps, width))
     if BACKEND == "torch" and writes_over():
         buffer[:, int(offset) : int(offset) + steps] = flat
         return buffer
-    return ops.slice_update(buffer, (0, offset, 0), flat)
+    return written(buffer, flat, offset)
 
 
 def _from_cache(  # noqa: PLR0917
     shape: Shape, query: Tensor, key: Tensor, value: Tensor, sight: Visibility, scale: float
 ) -> Tensor:
     """`explicit_attention` over a cache: query (rows, heads, steps, head_dim), to the same shape."""
-    rows, heads, steps, width = query.shape
+    rows, heads, steps, width = ops.shape(query)
     flat = ops.reshape(query, (rows * heads, steps, width)) * scale
     scores = of_rows(flat, key)  # (rows * heads, steps, keys)
     scores = ops.where(sight.mask, ops.reshape(scores, (rows, heads, steps, -1)), -1e30)
@@ -195,7 +196,7 @@ def _attended(  # noqa: PLR0917
         query, key, value: (rows, steps, heads, head_dim), of the new positions.
         seen: key and value (rows * heads, keys, head_dim) from the cache; None: the new positions are all.
     """
-    rows, steps = query.shape[:2]
+    rows, steps = ops.shape(query)[:2]
     scale = shape.scales[index]
     if seen is None and can_be_blocked(query, key, sight):
         mixture = swap(blocked_attention(swap(query), swap(key), swap(value), sight, scale))

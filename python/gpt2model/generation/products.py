@@ -34,7 +34,7 @@ def product(left: Tensor, kernel: Kernel) -> Tensor:
 
     With an int8 kernel the left side is rounded to int8, too, each row by its largest number.
     """
-    shape = left.shape[:-1]
+    shape = ops.shape(left)[:-1]
     flat = ops.reshape(left, (-1, left.shape[-1]))  # (m, inputs)
     parts = [_of_shard(flat, rows) for rows in kernel.rows]
     found = parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=1)
@@ -52,8 +52,11 @@ def _of_shard(flat: Tensor, rows: Tensor) -> Tensor:
         return _in_torch(flat, rows, form)
     if form == "float32":
         return of_rows(flat, rows)
-    count = flat.shape[0]
-    if count == 1:
+    count = ops.shape(flat)[0]
+    if not isinstance(count, int):  # an exported graph, which XLA is given with the number in its place
+        missing = ops.zeros((ops.maximum(_ROWS[form] - count, 0), flat.shape[1]), flat.dtype)
+        flat = ops.concatenate([flat, missing])
+    elif count == 1:
         flat = ops.broadcast_to(flat, (_ROWS[form], flat.shape[1]))
     return (_of_bytes if form == "int8" else _of_halves)(flat, rows)[:count]
 

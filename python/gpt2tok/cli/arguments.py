@@ -35,7 +35,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"gpt2tok {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
-    for add in (_add_encode, _add_decode, _add_count, _add_convert, _add_show, _add_train, _add_stats):
+    for add in (
+        _add_encode,
+        _add_decode,
+        _add_count,
+        _add_convert,
+        _add_show,
+        _add_train,
+        _add_stats,
+        _add_serve,
+    ):
         add(commands)
     options, unknown = parser.parse_known_args(arguments)
     # argparse takes a list of files in one place only: what stands behind an option is of the same list.
@@ -306,6 +315,23 @@ def _add_stats(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     _add_errors(parser)
     _add_threads(parser)
+
+
+def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from gpt2tok.cli.serve import add_options
+
+    add_options(
+        _command(
+            commands,
+            "serve",
+            "answer TensorFlow Serving's REST requests from a SavedModel",
+            """
+  gpt2tok serve models/gpt2/1                         http://127.0.0.1:8501/v1/models/gpt2:predict
+  gpt2tok serve models/gpt2 --port 0                  the last version, at a port that is free
+  curl -d '{"instances": ["Hello"]}' http://127.0.0.1:8501/v1/models/gpt2:predict""",
+        ),
+        _positive,
+    )
 
 
 def _command(

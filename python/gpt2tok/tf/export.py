@@ -1,17 +1,14 @@
 """How does the tokenizer come to a server? As a SavedModel with two signatures and a warm-up file.
 
-Owns the signatures, the warm-up requests and the writing of the directory, which appears whole or not at all. Refuses
-models: a model with the layer in it is exported by Keras (`model.export`).
+Owns the signatures and the warm-up requests. Refuses the writing of the directory (`directories.py`), and models: one
+with the layer in it is exported by Keras (`model.export`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -26,6 +23,7 @@ from .arguments import (
     checked_warm_up,
 )
 from .branches import traced
+from .directories import new_saved_model, write_warm_up
 from .serving_warmup import prediction_log
 
 if TYPE_CHECKING:
@@ -44,7 +42,6 @@ _WARM_UP: tuple[tuple[bytes, ...], ...] = (
 )
 _BROKEN = b"\xff\xfe broken \xc3"
 MOST_PLACES = 1 << 25
-WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 def export_tokenizer(
@@ -95,38 +92,12 @@ def export_tokenizer(
     skip_special_tokens = checked_switch("skip_special_tokens", skip_special_tokens)
     overwrite = checked_switch("overwrite", overwrite)
     given = None if warm_up_texts is None else checked_warm_up(warm_up_texts)
-    target = Path(directory).absolute()
-    if (target.exists() or target.is_symlink()) and not _is_empty_directory(target):
-        if target.is_dir() and not target.is_symlink() and not (target / "saved_model.pb").exists():
-            raise FileExistsError(
-                f"{target} holds other things than a SavedModel, which an export would remove: choose another directory"
-                " (for servers, one named by a number in it)"
-            )
-        if not overwrite:
-            raise FileExistsError(
-                f"{target} is there already: choose another directory, or say overwrite=True"
-            )
-        if target.is_symlink() or not target.is_dir():
-            kind = "link" if target.is_symlink() else "file"
-            raise FileExistsError(
-                f"{target} is a {kind}, and a SavedModel is a directory: choose another place, or remove it"
-            )
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        written = scratch / "new"
-        module, signatures = _served(layer, max_length, skip_special_tokens, most_places)
+    with new_saved_model(directory, overwrite=overwrite) as written:
+        module, signatures = tokenizer_signatures(layer, max_length, skip_special_tokens, most_places)
         tf.saved_model.save(module, str(written), signatures=signatures)
-        records = _default_warm_up(layer, signatures) if given is None else _warm_up_of(given, signatures)
-        if records:
-            (written / WARM_UP_FILE).parent.mkdir()
-            with tf.io.TFRecordWriter(str(written / WARM_UP_FILE)) as file:
-                for record in records:
-                    file.write(record)
-        _put(written, target, scratch / "old")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_warm_up(
+            written, _default_warm_up(layer, signatures) if given is None else _warm_up_of(given, signatures)
+        )
 
 
 @final
@@ -142,18 +113,15 @@ class SavedFunctions:
     def __call__(self, layer: TFGPT2Tokenizer) -> dict[str, Any]:
         """`tokenize` and `detokenize` as `export_tokenizer` has them; the former is the default signature, too."""
         if not self._made:
-            _, signatures = _served(layer, layer.max_length, False, MOST_PLACES)
+            _, signatures = tokenizer_signatures(layer, layer.max_length, False, MOST_PLACES)
             self._made = {**signatures, "_default_save_signature": signatures["tokenize"]}
         return self._made
 
 
-def _is_empty_directory(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
-
-
-def _served(
+def tokenizer_signatures(
     layer: TFGPT2Tokenizer, max_length: int | None, skip_special: bool, most_places: int
 ) -> tuple[tf.Module, dict[str, Any]]:
+    """What is saved: a module that holds the two signatures, and both by name."""
     engine, dtype = layer._engine, tf.as_dtype(layer.dtype)
 
     def tokenize(text: Any) -> Any:
@@ -175,19 +143,6 @@ def _served(
     for name, function in signatures.items():
         setattr(module, name, function)
     return module, signatures
-
-
-def _put(written: Path, target: Path, old: Path) -> None:
-    """Renames the new directory to its place; what was there goes to `old`, and comes back if that fails."""
-    if not target.is_dir():
-        written.rename(target)
-        return
-    target.rename(old)
-    try:
-        written.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
 
 
 def _default_warm_up(layer: TFGPT2Tokenizer, signatures: dict[str, Any]) -> list[bytes]:
@@ -221,10 +176,11 @@ def _asked(texts: list[bytes], signatures: dict[str, Any]) -> list[bytes]:
     batch = tf.constant(np.array(texts, object), tf.string)
     rows = signatures["tokenize"](batch)
     return [
-        prediction_log("gpt2tok", "tokenize", {"text": _tensor(batch)}),
-        prediction_log("gpt2tok", "detokenize", {name: _tensor(rows[name]) for name in rows}),
+        prediction_log("gpt2tok", "tokenize", {"text": tensor_bytes(batch)}),
+        prediction_log("gpt2tok", "detokenize", {name: tensor_bytes(rows[name]) for name in rows}),
     ]
 
 
-def _tensor(value: Any) -> bytes:
+def tensor_bytes(value: Any) -> bytes:
+    """An eager tensor as a serialized `TensorProto`."""
     return tf.make_tensor_proto(value.numpy()).SerializeToString()

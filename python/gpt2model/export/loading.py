@@ -1,0 +1,114 @@
+"""An exported generator, back in Python: needs TensorFlow, and neither Keras nor the model's code.
+
+Owns the check of the directory before it is loaded, and a plain surface over its signatures. Refuses to be a server
+(`gpt2tok serve`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, final
+
+from gpt2tok import VocabError
+
+from ..extras import extra_named
+from .description import description_of
+from .vocabulary import vocabulary_of
+
+
+def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = None) -> TextGenerator:
+    """The generator in a directory that `export_text_generator` wrote.
+
+    Args:
+        directory: where it is.
+        tokenizer: the one you will use beside it, to be checked: its ids must be those of the graph.
+
+    Raises:
+        OSError: nothing is there, or not all of it.
+        CheckpointError: its description is broken.
+        VocabError: the tokenizer is another one, or its size and the model's do not fit.
+        TypeError: `tokenizer` is none of this project's.
+
+    Example:
+        >>> import tempfile
+        >>> try:
+        ...     load_text_generator(tempfile.mkdtemp())
+        ... except FileNotFoundError as error:
+        ...     "was not written by export_text_generator" in str(error)
+        True
+    """
+    told = description_of(directory)
+    said, size = told["vocabulary"], told["model"]["vocab_size"]
+    if said["size"] > size:
+        raise VocabError(
+            f"{directory} says that its tokenizer has {said['size']} ids and its model {size}: export it again"
+        )
+    if tokenizer is not None:
+        own = vocabulary_of(tokenizer)
+        if (own.size, own.sha256) != (said["size"], said["sha256"]):
+            raise VocabError(
+                f"the tokenizer is not the one in {directory}: it has {own.size} ids and sha256 {own.sha256[:16]}..., "
+                f"the exported one {said['size']} and {said['sha256'][:16]}...: load the one that it was exported with"
+            )
+    with extra_named("load_text_generator"):
+        import tensorflow
+    return TextGenerator(tensorflow.saved_model.load(str(directory)), told)
+
+
+@final
+class TextGenerator:
+    """From texts to their continuations: what `load_text_generator` gives.
+
+    Attributes:
+        signatures: TensorFlow's own functions, by name.
+        description: what the export says of itself: options, model, vocabulary.
+
+    Example:
+        >>> generator = load_text_generator("models/gpt2/1")  # doctest: +SKIP
+        >>> generator(["Hello", "Good"], max_new_tokens=8, temperature=0.8, seed=1)  # doctest: +SKIP
+        [b', I am', b' morning.']
+    """
+
+    def __init__(self, loaded: Any, description: dict[str, Any]) -> None:
+        self._loaded = loaded
+        self.signatures = dict(loaded.signatures)
+        self.description = description
+
+    def __call__(self, texts: Sequence[str | bytes], **options: Any) -> list[bytes]:
+        """The continuation of every text, as bytes: they may end inside a character.
+
+        Args:
+            texts: the prompts.
+            options: `max_new_tokens`, `temperature`, `top_k`, `top_p`, `seed`; a number for all texts or a list with
+                one for each. What is left out is as it was exported.
+
+        Raises:
+            tf.errors.InvalidArgumentError: out of the bounds of the export; the reason is in it.
+            TypeError: an option that does not exist.
+        """
+        import tensorflow as tf
+
+        batch = tf.constant([_bytes(text) for text in texts], tf.string, [len(texts)])
+        if not options:
+            return list(self.signatures["serving_default"](text=batch)["continuation_bytes"].numpy())
+        kinds = {
+            "max_new_tokens": tf.int32,
+            "temperature": tf.float32,
+            "top_k": tf.int32,
+            "top_p": tf.float32,
+            "seed": tf.int32,
+        }
+        for name in options:
+            if name not in kinds:
+                raise TypeError(f"{name!r} is no option of a generator: it has {', '.join(kinds)}.")
+        told = {**self.description["options"], **options}
+        inputs = {}
+        for name, kind in kinds.items():
+            number = tf.convert_to_tensor(told[name], kind)
+            inputs[name] = number if number.shape.rank else tf.fill([len(texts)], number)
+        return list(self.signatures["generate"](text=batch, **inputs)["continuation_bytes"].numpy())
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

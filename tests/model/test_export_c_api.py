@@ -1,0 +1,105 @@
+"""Does an exported generator run where there is no Python? Through TensorFlow's C API, XLA and all.
+
+Owns the building of `tests/serve/c_api/generate.c` against the installed wheel and the judging of what it writes.
+Skipped where there is no C compiler.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from exported import NEW, ROWS, TEXTS, model, tokenizer
+from helpers import BACKEND, array
+
+from gpt2model import export_text_generator
+
+SOURCE = Path(__file__).parents[1] / "serve" / "c_api" / "generate.c"
+COMPILER = shutil.which("gcc") or shutil.which("cc")
+INVALID_ARGUMENT = 3
+
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler on the PATH"),
+    pytest.mark.skipif(BACKEND != "tensorflow", reason="the same on every backend: once is enough"),
+]
+
+
+def built(place: Path) -> Path:
+    """The program."""
+    spec = importlib.util.find_spec("tensorflow")
+    assert spec is not None and spec.origin is not None and COMPILER is not None
+    wheel = Path(spec.origin).parent
+    libraries = [str(wheel / f"libtensorflow_{part}.so.2") for part in ("cc", "framework")]
+    flags = [
+        "-std=c11",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-O1",
+        f"-isystem{wheel / 'include'}",
+        f"-Wl,-rpath,{wheel}",
+    ]
+    if shutil.which("ld.gold"):
+        flags.append("-fuse-ld=gold")  # reads the wheel's huge libraries in a quarter of the time
+    command = [COMPILER, *flags, "-o", str(place), str(SOURCE), *libraries]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return place
+
+
+def names(directory: Path) -> list[str]:
+    """The tensors of `serving_default`: C has no protobuf."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    saved = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes())
+    definition = saved.meta_graphs[0].signature_def["serving_default"]
+    return [definition.inputs["text"].name, definition.outputs["continuation_bytes"].name]
+
+
+def test_a_server_in_c(tmp_path: Path) -> None:
+    directory = tmp_path / "1"
+    export_text_generator(
+        model(), tokenizer(), directory, max_new_tokens=NEW, max_batch_size=ROWS, warm_up_texts=[]
+    )
+    batches: list[list[str]] = [TEXTS, [], [""], TEXTS[:2], ["a"] * (ROWS + 1), TEXTS[3:]]
+    given = b""
+    for texts in batches:
+        given += struct.pack("I", len(texts))
+        given += b"".join(struct.pack("I", len(text.encode())) + text.encode() for text in texts)
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    command: list[Any] = [built(tmp_path / "generate"), directory, *names(directory)]
+    run = subprocess.run(command, input=given, capture_output=True, env=environment, check=False)
+    assert run.returncode == 0, run.stderr.decode(errors="replace")[-2000:]
+
+    at, output = 0, run.stdout
+    expected = {text: _continued(text) for text in TEXTS}
+    for texts in batches:
+        (code,) = struct.unpack_from("i", output, at)
+        at += 4
+        good = all(text in expected for text in texts)
+        found = []
+        for _ in texts if code == 0 else [0]:
+            (length,) = struct.unpack_from("I", output, at)
+            found.append(output[at + 4 : at + 4 + length])
+            at += 4 + length
+        if good:
+            assert (code, [text.decode(errors="replace") for text in found]) == (
+                0,
+                [expected[t] for t in texts],
+            )
+        else:
+            reason = b"the prompt is empty" if len(texts) == 1 else b"4 texts at most"
+            assert code == INVALID_ARGUMENT and reason in found[0]
+    assert at == len(output)
+
+
+def _continued(text: str) -> str:
+    ids = tokenizer().encode(text)
+    found = array(model().generate([ids], max_new_tokens=NEW))[0, len(ids) :].tolist()
+    return tokenizer().decode(found[: found.index(299)] if 299 in found else found)
