@@ -20,6 +20,7 @@ from ..blocked_attention import blocked_attention, can_be_blocked
 from ..cache import writes_over
 from ..config import GPT2Config
 from ..masks import Visibility, causal_mask
+from .crossing import Encoded
 from .products import of_rows, product
 from .weights import Kernel, Weights
 
@@ -112,60 +113,104 @@ def forward(  # noqa: PLR0917
     real: Tensor,
     *,
     keep: int | None = 1,
+    encoder: Encoded = (),
 ) -> tuple[Tensor, Cache]:
-    """Logits of new tokens, and the cache with them in it.
+    """Logits of new tokens, and the cache with them in it: `features`, and `head` of them.
+
+    Returns:
+        Logits (rows, keep, vocabulary) float32, and the cache.
+    """
+    hidden, cache = features(shape, weights, ids, positions, cache, real, keep=keep, encoder=encoder)
+    return head(weights, hidden), cache
+
+
+def head(weights: Weights, hidden: Tensor) -> Tensor:
+    """Hidden states (..., n_embd) to logits (..., vocabulary) float32."""
+    return product(hidden, weights["head"] or weights["wte"])
+
+
+def features(  # noqa: PLR0917
+    shape: Shape,
+    weights: Weights,
+    ids: Tensor,
+    positions: Tensor,
+    cache: Cache,
+    real: Tensor,
+    *,
+    keep: int | None = 1,
+    order: Tensor | None = None,
+    encoder: Encoded = (),
+) -> tuple[Tensor, Cache]:
+    """The last layer's hidden states of new tokens, and the cache with them in it.
 
     Arguments:
         ids: (rows, steps) int32, in the vocabulary.
         positions: (rows, steps) int32, of the position embeddings.
         cache: what lies before; offset 0 (a plain number) means a prefill.
         real: (rows, room) booleans, False where the cache holds padding.
-        keep: logits of the last so many positions; None for all.
+        keep: hidden states of the last so many positions; None for all.
+        order: (1, 1, steps, room) booleans, which places of the cache each new token sees; None: those up to
+            its own.
+        encoder: what cross-attention looks at.
 
     Returns:
-        Logits (rows, keep, vocabulary) float32, and the cache.
+        (rows, keep, n_embd) float32 after the last normalisation, and the cache.
     """
-    rows, steps = ids.shape
+    steps = ids.shape[1]
     offset, room = cache.offset, cache.room
     fresh = isinstance(offset, int) and offset == 0
     end: Any = steps if fresh else room
     if BACKEND == "torch":
         end = int(offset) + steps  # no fixed shape to keep: attend to what is there
     before: Any = 0 if fresh else offset
-    mask = ops.logical_and(causal_mask(steps, end, before), ops.expand_dims(real[:, :end], (1, 2)))
+    order = causal_mask(steps, end, before) if order is None else order[..., :end]
+    mask = ops.logical_and(order, ops.expand_dims(real[:, :end], (1, 2)))
     sight = Visibility(causal=False, mask=mask, ordered=fresh)
     act = activation(shape.activation)
     hidden = look_up(weights["wte"], ids) + ops.take(weights["wpe"], positions, axis=0)
     keys, values = [], []
     for index, layer in enumerate(weights["layers"]):
         qkv = product(normalized(hidden, layer["ln_1"], shape.epsilon), layer["qkv"])
-        query, key, value = (
-            ops.reshape(part, (rows, steps, shape.heads, shape.head_dim))
-            for part in ops.split(qkv, 3, axis=-1)
-        )
+        query, key, value = (_in_heads(shape, part) for part in ops.split(qkv, 3, axis=-1))
         keys.append(_written(cache.keys[index], key, offset))
         values.append(_written(cache.values[index], value, offset))
         seen = None if fresh else (keys[-1][:, :end], values[-1][:, :end])
         mixture = _attended(shape, index, query, key, value, seen, sight)
         hidden = hidden + product(mixture, layer["proj"])
+        if encoder:
+            query = _in_heads(
+                shape, product(normalized(hidden, layer["ln_cross"], shape.epsilon), layer["cross_q"])
+            )
+            seen = (encoder.keys[index], encoder.values[index])
+            whole = Visibility(causal=False, mask=ops.expand_dims(encoder.real, (1, 2)))
+            mixture = _attended(shape, index, query, None, None, seen, whole)
+            hidden = hidden + product(mixture, layer["cross_proj"])
         inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]))
         hidden = hidden + product(inner, layer["out"])
     if keep is not None:
         hidden = hidden[:, steps - keep :]
-    logits = product(
-        normalized(hidden, weights["ln_f"], shape.epsilon), weights["head"] or weights["wte"]
-    )  # (rows, keep, vocabulary)
-    return logits, Cache(tuple(keys), tuple(values), offset + steps)
+    return normalized(hidden, weights["ln_f"], shape.epsilon), Cache(
+        tuple(keys), tuple(values), offset + steps
+    )
+
+
+def _in_heads(shape: Shape, tensor: Tensor) -> Tensor:
+    """(rows, steps, n_embd) to (rows, steps, heads, head_dim)."""
+    return ops.reshape(tensor, (*tensor.shape[:2], shape.heads, shape.head_dim))
 
 
 def _written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     """The buffer (rows * heads, room, head_dim) with new positions (rows, steps, heads, head_dim) in it."""
     rows, steps, heads, width = new.shape
-    flat = ops.reshape(swap(new), (rows * heads, steps, width))
+    return placed(buffer, ops.reshape(swap(new), (rows * heads, steps, width)), offset)
+
+
+def placed(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
+    """The buffer (n, room, width) with (n, steps, width) in it from `offset` on; on PyTorch the same buffer."""
     if BACKEND == "torch" and writes_over():
-        buffer[:, int(offset) : int(offset) + steps] = flat
+        buffer[:, int(offset) : int(offset) + new.shape[1]] = new
         return buffer
-    return ops.slice_update(buffer, (0, offset, 0), flat)
+    return ops.slice_update(buffer, (0, offset, 0), new)
 
 
 def _from_cache(  # noqa: PLR0917
@@ -184,8 +229,8 @@ def _attended(  # noqa: PLR0917
     shape: Shape,
     index: int,
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    key: Tensor | None,
+    value: Tensor | None,
     seen: tuple[Tensor, Tensor] | None,
     sight: Visibility,
 ) -> Tensor:
@@ -193,7 +238,8 @@ def _attended(  # noqa: PLR0917
 
     Arguments:
         query, key, value: (rows, steps, heads, head_dim), of the new positions.
-        seen: key and value (rows * heads, keys, head_dim) from the cache; None: the new positions are all.
+        seen: key and value (rows * heads, keys, head_dim) from the cache or of an encoder; None: the new
+            positions are all.
     """
     rows, steps = query.shape[:2]
     scale = shape.scales[index]
