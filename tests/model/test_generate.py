@@ -236,17 +236,35 @@ def test_seeds_reproduce():
     assert drawn(None).tolist() != drawn(None).tolist()
 
 
-def test_other_numbers_need_no_other_program():
-    """Lengths in a bucket, temperatures and seeds are arguments of one program."""
-    from gpt2model.generation.compiling import _compiled
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no program here")
+def test_other_numbers_need_no_other_program(monkeypatch):
+    """Lengths in a bucket, and whatever sampling is told, are arguments of one program: compiled once, by the
+    backend's own count."""
+    from gpt2model.generation import generate
 
+    programs, counts = [], []
+    whole = generate.program
+
+    def kept(*arguments, **options):
+        programs.append(whole(*arguments, **options))
+        return programs[-1]
+
+    monkeypatch.setattr(generate, "program", kept)
     ours, _ = small(**PLAIN)
-    programs = set()
-    for length, temperature, seed in ((3, 0.7, 1), (9, 0.9, 2), (14, 1.4, 3)):
+    told = [
+        {},
+        {"temperature": 0.7},
+        {"top_k": 3},
+        {"top_k": 0, "top_p": 0.9},
+        {"top_p": 0.2, "temperature": 1.4},
+    ]
+    for length, options in enumerate(told, start=3):
         ids = np.ones((1, length), "int32")
-        ours.generate(ids, do_sample=True, temperature=temperature, seed=seed, max_new_tokens=length)
-        programs.add(_compiled.cache_info().misses)
-    assert len(programs) == 1
+        ours.generate(ids, do_sample=True, seed=length, max_new_tokens=length, **options)
+        count = programs[0]._cache_size if BACKEND == "jax" else programs[0].experimental_get_tracing_count
+        counts.append(count())
+    assert len(programs) == len(told) and len({id(one) for one in programs}) == 1
+    assert len(set(counts)) == 1  # other tests may have called it with other shapes
 
 
 @long_where_compiled
