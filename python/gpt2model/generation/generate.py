@@ -31,7 +31,7 @@ from .plain import plain_run
 from .request import Request, requested
 from .sliding import slid
 from .speculative import from_a_model, from_the_text, speculated
-from .stopping import rules
+from .stopping import bytes_of, rules
 from .streaming import feed, streamed
 from .watched import contrastive_plan, given_of, tokens_of, watched
 
@@ -95,14 +95,43 @@ def generate(
         named = options.pop("input_ids")
         inputs = named if inputs is None else inputs
     config, own = options_of(model, generation_config, options)
-    request = _checked(model, inputs, config, tokenizer, own)
-    stops = rules(request, own["stopping_criteria"], tokenizer)
-    request = request.repeated() if config.num_beams == 1 else request
-    output = _method(request, stops, streamer, assistant_model)
+    request, output = _done(model, inputs, config, own, tokenizer, streamer, assistant_model)
     if door.is_text(inputs):
         texts = [tokenizer.decode(ids) for ids in ids_of(request, output)]
         return texts[0] if isinstance(inputs, str) and len(texts) == 1 else texts
     return output if config.return_dict_in_generate else output.sequences
+
+
+def continuations(model: Any, inputs: Any, *, tokenizer: Any, **options: Any) -> list[str]:
+    """The new texts alone, without prompts and end tokens, of all prompts and `num_return_sequences`.
+
+    Arguments and errors: as `LanguageModelHead.generate`.
+    """
+    config, own = options_of(model, None, options)
+    request, output = _done(model, inputs, config, own, tokenizer)
+    rows = ids_of(request, output)
+    prompts = request.prompt.ids
+    texts = []
+    for index, row in enumerate(rows):
+        start = int((prompts[index * len(prompts) // len(rows)] != NOTHING).sum())
+        texts.append(bytes_of(tokenizer, row[start:]).decode("utf-8", "replace"))
+    return texts
+
+
+def _done(  # noqa: PLR0917
+    model: Any,
+    inputs: Any,
+    config: GenerationConfig,
+    own: Mapping[str, Any],
+    tokenizer: Any,
+    streamer: Any = None,
+    assistant: Any = None,
+) -> tuple[Request, Any]:
+    """What was asked for, and the answer."""
+    request = _checked(model, inputs, config, tokenizer, own)
+    stops = rules(request, own["stopping_criteria"], tokenizer)
+    request = request.repeated() if config.num_beams == 1 else request
+    return request, _method(request, stops, streamer, assistant)
 
 
 def _checked(
