@@ -8,6 +8,7 @@ what generation does not ask for: training, dropout, attention weights, losses.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
@@ -87,12 +88,25 @@ def look_up(table: Kernel, ids: Tensor) -> Tensor:
     found, start = None, 0
     for rows in table.rows:
         here = ids - start  # the place in this shard, if it is in this one
-        part = ops.cast(ops.take(rows, ops.clip(here, 0, rows.shape[0] - 1), axis=0), "float32")
+        part = _taken(rows, ops.clip(here, 0, rows.shape[0] - 1))
         found = part if found is None else ops.where(ops.expand_dims(here >= 0, -1), part, found)
         start += int(rows.shape[0])
     if isinstance(table.scale, tuple):
         return found
     return found * ops.expand_dims(ops.take(table.scale, ids, axis=0), -1)
+
+
+def _taken(rows: Tensor, places: Tensor) -> Tensor:
+    """Rows of a shard, float32.
+
+    bfloat16 is looked up as the whole numbers of its bits: XLA on a CPU would turn the whole table to float32 first
+    (JAX 0.10: before every loop, for gpt2-small 137 ms and 154 MB).
+    """
+    if BACKEND == "jax" and rows.dtype == "bfloat16":
+        lax = sys.modules["jax"].lax
+        bits = ops.take(lax.bitcast_convert_type(rows, "uint16"), places, axis=0)
+        return ops.cast(lax.bitcast_convert_type(bits, "bfloat16"), "float32")
+    return ops.cast(ops.take(rows, places, axis=0), "float32")
 
 
 def normalized(hidden: Tensor, norm: tuple[Tensor, Tensor], epsilon: float) -> Tensor:

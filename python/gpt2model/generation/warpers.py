@@ -237,4 +237,5 @@ class Normalize(Processor):
 
     def __call__(self, history: History, logits: Tensor) -> Tensor:
         """See `Processor`."""
-        return ops.log_softmax(logits, axis=-1)
+        none = ops.max(logits, axis=-1, keepdims=True) == REFUSED  # the loop tells of it; NaN would hide it
+        return ops.where(none, REFUSED, ops.log_softmax(logits, axis=-1))
