@@ -104,6 +104,8 @@ class LanguageModelHead(GPT2PreTrainedModel):
             **options: any option of a `GenerationConfig` (`max_new_tokens=50`, `do_sample=True`, `top_p=0.9`,
                 `num_beams=4`, ...), and:
             attention_mask: as ids, nonzero where a token counts; padding stands on the left.
+            encoder_hidden_states, encoder_attention_mask: (rows, places, n_embd) and (rows, places), for a
+                model with `add_cross_attention`; beams and samples share their row's.
             logits_processor: `gpt2model.generation.Processor`s, which become part of the program, and
                 functions `(input_ids, scores) -> scores`, which run between programs.
             stopping_criteria: functions `(input_ids, None)` to one boolean for each row.
@@ -121,7 +123,8 @@ class LanguageModelHead(GPT2PreTrainedModel):
 
         Raises:
             GenerationConfigError: unknown, conflicting or impossible options.
-            ContextLengthError: prompt and new tokens are more than `n_positions`; before any work.
+            ContextLengthError: prompt and new tokens are more than `n_positions`, without `sliding_window`;
+                before any work.
             ValueError: an empty prompt, ids out of the vocabulary, logits that became NaN (with the step).
             TypeError: values of the wrong type.
 

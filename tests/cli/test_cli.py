@@ -227,7 +227,8 @@ def test_invalid_utf8_is_an_error_with_its_place_or_is_replaced(
     [
         (
             [],
-            "a command is missing: give encode, decode, count, convert, show, train, stats, serve (see gpt2tok --help)",
+            "a command is missing: give encode, decode, count, convert, show, train, stats, generate, serve "
+            "(see gpt2tok --help)",
         ),
         (["--jsn"], "unrecognized arguments: --jsn (see gpt2tok --help)"),
         (["tokenize"], "invalid choice: 'tokenize'"),

@@ -113,6 +113,68 @@ def test_as_transformers_does(name):
         same(ours(options, ids, logits, new=new, most_new=most, dynamic=dynamic), expected)
 
 
+LARGE = 3000  # more than the tokens among which a border is looked for first
+SHAPES = {
+    "peaked": lambda random: random.standard_normal((3, LARGE)) * 4,
+    "flat": lambda random: random.standard_normal((3, LARGE)) * 0.01,
+    "both": lambda random: random.standard_normal((3, LARGE)) * np.array([[0.01], [1.0], [9.0]]),
+    "ties": lambda random: random.integers(0, 4, (3, LARGE)),
+    "refused": lambda random: np.where(
+        random.random((3, LARGE)) < 0.9, -np.inf, random.standard_normal((3, LARGE))
+    ),
+}
+CUTS = [(0, 1.0), (1, 1.0), (50, 1.0), (1024, 1.0), (1025, 1.0), (9999, 1.0), (0, 0.0), (0, 0.3), (0, 0.95)]
+CUTS += [(50, 0.9), (1500, 0.7), (1024, 0.999)]
+
+
+def warped(options, logits):
+    """What transformers' warpers make of logits."""
+    import torch
+    from transformers.generation import logits_process
+
+    scores = torch.tensor(logits)
+    if options.get("top_k"):
+        scores = logits_process.TopKLogitsWarper(options["top_k"])(None, scores)
+    if options.get("top_p", 1.0) < 1.0:
+        scores = logits_process.TopPLogitsWarper(options["top_p"])(None, scores)
+    if "typical_p" in options:
+        scores = logits_process.TypicalLogitsWarper(options["typical_p"])(None, scores)
+    return scores.numpy()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_cuts_of_many_tokens(shape):
+    """One program for all of them: k and p are numbers of it. (At a border that float32 sums decide, a tie of
+    rounding, one token may differ.)"""
+    logits = SHAPES[shape](np.random.default_rng(7)).astype("float32")
+    bare, _ = split(processors(GenerationConfig(do_sample=True), 9))
+    history = History(tensor(np.array([[1]] * 3, "int32")), 1, 0, 1)
+    run = compiled(lambda logits, numbers: apply(join(bare, numbers), history, logits))
+    for k, p in CUTS:
+        same_config, numbers = split(processors(GenerationConfig(do_sample=True, top_k=k, top_p=p), 9))
+        assert same_config == bare
+        got = array(run(tensor(logits), tensor(np.asarray(numbers, "float32"))))
+        expected = warped({"top_k": k, "top_p": p}, logits)
+        if (
+            shape == "ties" and p < 1.0
+        ):  # transformers cuts through a tie by the order of its sort; here it stays whole
+            assert (np.isfinite(got) | ~np.isfinite(expected)).all()
+            border = np.where(np.isfinite(expected), expected, np.inf).min(axis=1, keepdims=True)
+            assert np.array_equal(np.isfinite(got), logits >= border), (k, p)
+            continue
+        assert (np.isfinite(got) != np.isfinite(expected)).sum() <= (3 if p < 1.0 else 0), (k, p)
+        kept = np.isfinite(got)
+        assert np.array_equal(got[kept], logits[kept])
+
+
+@pytest.mark.parametrize("shape", ["peaked", "flat", "both", "refused"])
+def test_typical_of_many_tokens(shape):
+    logits = SHAPES[shape](np.random.default_rng(8)).astype("float32")
+    options = {"do_sample": True, "top_k": 0, "typical_p": 0.8}
+    got = ours(options, np.array([[1]] * 3), logits)
+    assert (np.isfinite(got) != np.isfinite(warped(options, logits))).sum() <= 3
+
+
 def test_count_penalties():
     ids = np.array([[5, 5, 1, 1, 2], [0, 1, 2, 3, 4]])
     logits = np.zeros((2, 8), "float32")

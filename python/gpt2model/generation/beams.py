@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 from ..backend import Tensor
+from .crossing import Encoded, Encoder
 from .history import NOTHING, History, occurrences
 from .loop import FINE, Given, Plan, advanced, fault_of, prefilled
 from .loop import State as Walk
@@ -118,6 +119,7 @@ def begin(plan: BeamPlan, weights: Weights, given: Given) -> Search:
         finished=spread(walk.finished),
         keys=tuple(_rows_taken(tensor, rows, spread_rows) for tensor in walk.keys),
         values=tuple(_rows_taken(tensor, rows, spread_rows) for tensor in walk.values),
+        encoder=_spread(walk.encoder, rows, spread_rows),
         scores=ops.zeros((room if plan.plan.scores else 0, *kept), "float32"),
         logits=ops.zeros((room if plan.plan.logits else 0, *kept), "float32"),
     )
@@ -254,6 +256,17 @@ def _rows_taken(buffer: Tensor, rows: int, origin: Tensor) -> Tensor:
     """Keys or values (rows * heads, room, head_dim) with their rows rearranged."""
     whole = ops.reshape(buffer, (rows, -1, *buffer.shape[1:]))
     return ops.reshape(ops.take(whole, origin, axis=0), (-1, *buffer.shape[1:]))
+
+
+def _spread(encoder: Encoded, rows: int, origin: Array) -> Encoded:
+    """An encoder's part for every beam of its row."""
+    if not encoder:
+        return ()
+    return Encoder(
+        tuple(_rows_taken(tensor, rows, origin) for tensor in encoder.keys),
+        tuple(_rows_taken(tensor, rows, origin) for tensor in encoder.values),
+        ops.take(encoder.real, origin, axis=0),
+    )
 
 
 def _of_beams(tensor: Tensor, beam: Tensor) -> Tensor:

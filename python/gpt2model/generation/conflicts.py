@@ -47,6 +47,22 @@ def check_together(values: Mapping[str, Any]) -> None:
             "penalty_alpha means contrastive search, which neither samples nor has beams: leave out do_sample and "
             "num_beams."
         )
+    if values["penalty_alpha"] and values["top_k"] == 0:
+        raise GenerationConfigError(
+            "penalty_alpha means contrastive search among the top_k likeliest tokens, and top_k=0 means all of them: "
+            "set top_k, such as 4."
+        )
+    ways = {"num_beams": beams > 1, "penalty_alpha": bool(values["penalty_alpha"])}
+    ways["prompt_lookup_num_tokens"] = values["prompt_lookup_num_tokens"] is not None
+    if values["sliding_window"] and any(ways.values()):
+        other = next(name for name, used in ways.items() if used)
+        raise GenerationConfigError(
+            f"sliding_window goes with greedy search and sampling: leave out {other}, or sliding_window."
+        )
+    if values["prompt_lookup_num_tokens"] is not None and values["penalty_alpha"]:
+        raise GenerationConfigError(
+            "prompt_lookup_num_tokens guesses what greedy search or sampling would say: leave out penalty_alpha."
+        )
     if values["prompt_lookup_num_tokens"] is not None and beams > 1:
         raise GenerationConfigError(
             "prompt_lookup_num_tokens guesses one sequence ahead: num_beams must be 1."
@@ -78,4 +94,8 @@ def check_given(given: Iterable[str], values: Mapping[str, Any]) -> None:
     if idle:
         raise GenerationConfigError(
             f"{', '.join(idle)} with num_beams=1 would do nothing: set num_beams, or leave them out."
+        )
+    if "window_stride" in said and not values["sliding_window"]:
+        raise GenerationConfigError(
+            "window_stride without sliding_window=True would do nothing: set it, or leave window_stride out."
         )

@@ -161,6 +161,61 @@ def _of_array(given: Array, mask: Any, config: GenerationConfig, model: GPT2Conf
     return Prompt(np.where(real, given, NOTHING).astype("int32"), given.astype("int32"))
 
 
+def encoder_of(states: Any, mask: Any, rows: int, model: GPT2Config) -> tuple[Array, Array] | None:
+    """An encoder's hidden states (rows, places, n_embd) float32, and which of them count (rows, places).
+
+    Raises:
+        ValueError: the model does not look at any, or they have another shape.
+        TypeError: they are no numbers.
+    """
+    if states is None:
+        if mask is not None:
+            raise ValueError("encoder_attention_mask came without encoder_hidden_states.")
+        return None
+    if not model.add_cross_attention:
+        raise ValueError(
+            "encoder_hidden_states came, but this model has no cross-attention; make it with "
+            "GPT2Config(add_cross_attention=True)."
+        )
+    found = np.asarray(states if isinstance(states, Sequence) else ops.convert_to_numpy(states))
+    if found.dtype.kind not in "fV" and "float" not in str(found.dtype):
+        raise TypeError(f"encoder_hidden_states must be floating-point vectors, not {found.dtype}.")
+    if found.ndim != 3 or found.shape[0] != rows or found.shape[2] != model.n_embd or found.shape[1] == 0:
+        raise ValueError(
+            f"encoder_hidden_states has shape {found.shape}; it must be ({rows}, encoder positions, {model.n_embd}): "
+            "as many rows as there are prompts."
+        )
+    if mask is None:
+        return found.astype("float32"), np.ones(found.shape[:2], bool)
+    real = np.asarray(mask if isinstance(mask, Sequence) else ops.convert_to_numpy(mask))
+    if real.shape != found.shape[:2]:
+        raise ValueError(
+            f"encoder_attention_mask has shape {real.shape}; it must be {found.shape[:2]}, as encoder_hidden_states."
+        )
+    if not (real != 0).any(axis=1).all():
+        row = int((real == 0).all(axis=1).argmax())
+        raise ValueError(
+            f"encoder_attention_mask hides every encoder position of row {row}: leave one at least."
+        )
+    return found.astype("float32"), real != 0
+
+
+def window_stride(config: GenerationConfig, model: GPT2Config) -> int:
+    """How many tokens a sliding window drops at once; 0 where it does not slide.
+
+    Raises:
+        GenerationConfigError: more than there are positions.
+    """
+    if not config.sliding_window:
+        return 0
+    stride = max(1, model.n_positions // 2) if config.window_stride is None else int(config.window_stride)
+    if stride > model.n_positions:
+        raise GenerationConfigError(
+            f"window_stride={stride} is more than n_positions={model.n_positions}: the window would be empty."
+        )
+    return stride
+
+
 def new_tokens(prompt: Prompt, config: GenerationConfig, model: GPT2Config) -> int:
     """How many tokens may come at most.
 
@@ -179,11 +234,12 @@ def new_tokens(prompt: Prompt, config: GenerationConfig, model: GPT2Config) -> i
                 "raise it, or say max_new_tokens."
             )
     else:
-        most = max(1, min(DEFAULT_NEW, left))
-    if most > left:
+        most = DEFAULT_NEW if config.sliding_window else max(1, min(DEFAULT_NEW, left))
+    if most > left and not config.sliding_window:
         raise ContextLengthError(
             f"The prompt has {prompt.longest} tokens and {most} new ones were asked for, but the model has "
-            f"n_positions={model.n_positions}: shorten the prompt, or set max_new_tokens to {max(left, 0)} or less."
+            f"n_positions={model.n_positions}: shorten the prompt, set max_new_tokens to {max(left, 0)} or less, or "
+            "say sliding_window=True."
         )
     if (config.min_new_tokens or 0) > most:
         raise GenerationConfigError(

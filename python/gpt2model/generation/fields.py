@@ -143,6 +143,8 @@ OPTIONS: Mapping[str, Option] = {
     "early_stopping": Option(False, _early),
     "max_time": _or_none(_real(0.0, above=True)),
     "stop_strings": _or_none(_texts),
+    "sliding_window": Option(False, _flag),  # past n_positions, as sliding.py says; otherwise that is refused
+    "window_stride": _or_none(_whole(1)),  # tokens dropped at once; half of n_positions when nobody says
     # which way
     "do_sample": Option(False, _flag),
     "num_beams": Option(1, _whole(1)),

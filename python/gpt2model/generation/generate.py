@@ -24,14 +24,16 @@ from .answers import (
 from .beams import BeamPlan, ranked, search
 from .compiling import program
 from .config import GenerationConfig
+from .contrastive import contrasted
 from .history import NOTHING
 from .loop import State, run
 from .plain import plain_run
 from .request import Request, requested
+from .sliding import slid
 from .speculative import from_a_model, from_the_text, speculated
-from .stopping import rules
+from .stopping import bytes_of, rules
 from .streaming import feed, streamed
-from .watched import tokens_of, watched
+from .watched import contrastive_plan, given_of, tokens_of, watched
 
 
 def config_of(model: Any) -> GenerationConfig:
@@ -48,6 +50,8 @@ def config_of(model: Any) -> GenerationConfig:
 # What a call takes besides options of a configuration.
 _ARGUMENTS: Mapping[str, Any] = {
     "attention_mask": None,
+    "encoder_hidden_states": None,
+    "encoder_attention_mask": None,
     "logits_processor": (),
     "stopping_criteria": (),
     "prefix_allowed_tokens_fn": None,
@@ -91,14 +95,43 @@ def generate(
         named = options.pop("input_ids")
         inputs = named if inputs is None else inputs
     config, own = options_of(model, generation_config, options)
-    request = _checked(model, inputs, config, tokenizer, own)
-    stops = rules(request, own["stopping_criteria"], tokenizer)
-    request = request.repeated() if config.num_beams == 1 else request
-    output = _method(request, stops, streamer, assistant_model)
+    request, output = _done(model, inputs, config, own, tokenizer, streamer, assistant_model)
     if door.is_text(inputs):
         texts = [tokenizer.decode(ids) for ids in ids_of(request, output)]
         return texts[0] if isinstance(inputs, str) and len(texts) == 1 else texts
     return output if config.return_dict_in_generate else output.sequences
+
+
+def continuations(model: Any, inputs: Any, *, tokenizer: Any, **options: Any) -> list[str]:
+    """The new texts alone, without prompts and end tokens, of all prompts and `num_return_sequences`.
+
+    Arguments and errors: as `LanguageModelHead.generate`.
+    """
+    config, own = options_of(model, None, options)
+    request, output = _done(model, inputs, config, own, tokenizer)
+    rows = ids_of(request, output)
+    prompts = request.prompt.ids
+    texts = []
+    for index, row in enumerate(rows):
+        start = int((prompts[index * len(prompts) // len(rows)] != NOTHING).sum())
+        texts.append(bytes_of(tokenizer, row[start:]).decode("utf-8", "replace"))
+    return texts
+
+
+def _done(  # noqa: PLR0917
+    model: Any,
+    inputs: Any,
+    config: GenerationConfig,
+    own: Mapping[str, Any],
+    tokenizer: Any,
+    streamer: Any = None,
+    assistant: Any = None,
+) -> tuple[Request, Any]:
+    """What was asked for, and the answer."""
+    request = _checked(model, inputs, config, tokenizer, own)
+    stops = rules(request, own["stopping_criteria"], tokenizer)
+    request = request.repeated() if config.num_beams == 1 else request
+    return request, _method(request, stops, streamer, assistant)
 
 
 def _checked(
@@ -117,6 +150,7 @@ def _checked(
         own["seed"],
         own["weights"],
         own["compile"],
+        (own["encoder_hidden_states"], own["encoder_attention_mask"]),
     )
 
 
@@ -126,8 +160,6 @@ def _method(request: Request, stops: Sequence[Any], streamer: Any, assistant: An
         return guessed_ahead(request, stops, streamer, assistant)
     if config.num_beams > 1:
         return beams(request, streamer)
-    if config.penalty_alpha:
-        raise GenerationConfigError("penalty_alpha: contrastive search is not there yet; leave it out.")
     return decoded(request, stops, streamer)
 
 
@@ -139,6 +171,11 @@ def guessed_ahead(
     if assistant is not None and config.prompt_lookup_num_tokens is not None:
         raise GenerationConfigError(
             "assistant_model and prompt_lookup_num_tokens both guess: give one of them."
+        )
+    if config.sliding_window or config.penalty_alpha:
+        raise GenerationConfigError(
+            "Guessing ahead (assistant_model, prompt_lookup_num_tokens) goes with greedy search and sampling within "
+            "n_positions: leave out sliding_window and penalty_alpha."
         )
     if stops or streamer is not None or config.max_time is not None or config.num_beams > 1:
         raise GenerationConfigError(
@@ -186,9 +223,7 @@ def beams(request: Request, streamer: Any) -> GenerateBeamDecoderOnlyOutput:
     if not config.use_cache:
         raise GenerationConfigError("Beam search has a cache always: leave out use_cache=False.")
     plan = BeamPlan(request.plan(), config.num_beams, config.num_beam_groups, config.early_stopping)
-    given = request.given()
-    extra = np.asarray([config.length_penalty, config.diversity_penalty], "float32")
-    given = given._replace(numbers=ops.concatenate([given.numbers, ops.convert_to_tensor(extra)]))
+    given = request.given(config.length_penalty, config.diversity_penalty)
     found = program(search, plan, compile=request.compile)(request.weights(), given)
     check_fault(int(found.walk.fault), int(found.walk.new))
     new, scores, path = ranked(found, given.ids.shape[1])
@@ -208,14 +243,19 @@ def beams(request: Request, streamer: Any) -> GenerateBeamDecoderOnlyOutput:
 
 
 def decoded(request: Request, stops: Sequence[Any], streamer: Any) -> GenerateDecoderOnlyOutput:
-    """Greedy search and sampling."""
+    """Greedy search, sampling and contrastive search."""
     if stops or streamer is not None or request.looks or request.config.max_time is not None:
         *_, state = feed(request, watched(request, stops), streamer)
         return answer(request, state)
-    plan, given = request.plan(), request.given()
+    given, contrast = given_of(request), contrastive_plan(request)
     if not request.config.use_cache:
-        return answer(request, plain_run(request.model, plan, given))
-    return answer(request, program(run, plan, compile=request.compile)(request.weights(), given))
+        return answer(request, plain_run(request, given, contrast))
+    if request.stride:
+        return answer(request, slid(request))
+    if contrast is not None:
+        contrasting = program(contrasted, contrast, compile=request.compile)
+        return answer(request, contrasting(request.weights(), given))
+    return answer(request, program(run, request.plan(), compile=request.compile)(request.weights(), given))
 
 
 def answer(request: Request, state: State) -> GenerateDecoderOnlyOutput:

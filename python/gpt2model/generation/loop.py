@@ -14,7 +14,8 @@ from typing import NamedTuple, final
 from keras import ops
 
 from ..backend import Tensor
-from .decoder import Cache, Shape, forward
+from .crossing import Encoded, encoded
+from .decoder import Cache, Shape, features, forward, head
 from .history import NOTHING, History
 from .processor import Processor, apply, join
 from .randomness import gumbel
@@ -59,6 +60,8 @@ class Given(NamedTuple):
         most: new tokens there shall be at most, int32.
         prompt: the prompt's length as Hugging Face counts it, int32.
         seed: int32.
+        states: (rows, places, n_embd) float32 of an encoder, or ().
+        seen: (rows, places) booleans, False where those are padding, or ().
     """
 
     ids: Tensor
@@ -66,6 +69,8 @@ class Given(NamedTuple):
     most: Tensor
     prompt: Tensor
     seed: Tensor
+    states: Tensor | tuple[()] = ()
+    seen: Tensor | tuple[()] = ()
 
 
 @final
@@ -79,6 +84,9 @@ class State(NamedTuple):
         keys, values: of each layer, (rows * heads, prompt + room, head_dim).
         fault: what went wrong, int32, one of FINE, NOT_A_NUMBER, NONE_LEFT.
         scores, logits: (room, rows, vocabulary) float32, or (0, rows, vocabulary).
+        encoder: what cross-attention looks at; the same at every step.
+        hidden: of contrastive search, (rows, prompt + room, n_embd): the direction of each token's hidden state.
+        ahead: of contrastive search, (rows, vocabulary): the logits of the next token.
     """
 
     new: Tensor
@@ -89,22 +97,52 @@ class State(NamedTuple):
     fault: Tensor
     scores: Tensor
     logits: Tensor
+    encoder: Encoded = ()
+    hidden: Tensor | tuple[()] = ()
+    ahead: Tensor | tuple[()] = ()
 
 
 def prefilled(plan: Plan, weights: Weights, given: Given) -> tuple[State, Tensor]:
     """The state before the first token, and its logits (rows, vocabulary)."""
-    rows, width = given.ids.shape
-    total = width + plan.room
-    real = given.ids != NOTHING  # (rows, prompt)
-    ids = ops.where(real, given.ids, 0)
+    encoder = encoded(weights, plan.shape.heads, given.states, given.seen)
+    hidden, cache = read(plan, weights, given.ids, given.ids.shape[1] + plan.room, encoder)
+    return empty(plan, given, cache.keys, cache.values, encoder), head(weights, hidden)[:, 0]
+
+
+def read(  # noqa: PLR0917
+    plan: Plan, weights: Weights, ids: Tensor, room: int, encoder: Encoded, keep: int | None = 1
+) -> tuple[Tensor, Cache]:
+    """Rows of ids through the model, into a new cache.
+
+    Arguments:
+        ids: (rows, width) int32, padded on the left with `NOTHING`.
+        room: of the cache.
+        keep: hidden states of the last so many tokens; None for all.
+
+    Returns:
+        Hidden states (rows, keep, n_embd), and the cache.
+    """
+    real = ids != NOTHING  # (rows, width)
     positions = ops.maximum(ops.cumsum(ops.cast(real, "int32"), axis=1) - 1, 0)
-    logits, cache = forward(
-        plan.shape, weights, ids, positions, plan.shape.cache(rows, total), visible(given.ids, total)
+    return features(
+        plan.shape,
+        weights,
+        ops.where(real, ids, 0),
+        positions,
+        plan.shape.cache(ids.shape[0], room),
+        visible(ids, room),
+        keep=keep,
+        encoder=encoder,
     )
-    return empty(plan, given, cache.keys, cache.values), logits[:, 0]
 
 
-def empty(plan: Plan, given: Given, keys: tuple[Tensor, ...] = (), values: tuple[Tensor, ...] = ()) -> State:
+def empty(
+    plan: Plan,
+    given: Given,
+    keys: tuple[Tensor, ...] = (),
+    values: tuple[Tensor, ...] = (),
+    encoder: Encoded = (),
+) -> State:
     """The state before the first token."""
     rows = given.ids.shape[0]
     kept = (rows, plan.shape.vocabulary)
@@ -118,6 +156,7 @@ def empty(plan: Plan, given: Given, keys: tuple[Tensor, ...] = (), values: tuple
         fault=ops.convert_to_tensor(FINE, "int32"),
         scores=ops.zeros((plan.room if plan.scores else 0, *kept), "float32"),
         logits=ops.zeros((plan.room if plan.logits else 0, *kept), "float32"),
+        encoder=encoder,
     )
 
 
@@ -134,6 +173,7 @@ def advanced(plan: Plan, weights: Weights, given: Given, state: State) -> tuple[
         ops.expand_dims(before + state.new - 1, 1),
         Cache(state.keys, state.values, last),
         visible(given.ids, state.ids.shape[1]),
+        encoder=state.encoder,
     )
     return state._replace(keys=cache.keys, values=cache.values), logits[:, 0]
 
@@ -165,12 +205,24 @@ def visible(prompt: Tensor, total: int) -> Tensor:
 
 def chosen(plan: Plan, given: Given, state: State, logits: Tensor) -> State:
     """The state with one token more; logits (rows, vocabulary)."""
-    rows, vocabulary = logits.shape
+    scores = processed(plan, given, state, logits)
+    noisy = scores + gumbel(given.seed, state.new, tuple(logits.shape)) if plan.sample else scores
+    return appended(plan, given, state, logits, scores, ops.cast(ops.argmax(noisy, axis=-1), "int32"))
+
+
+def processed(plan: Plan, given: Given, state: State, logits: Tensor) -> Tensor:
+    """What the processors make of the logits (rows, vocabulary) of the next token."""
+    history = History(state.ids, given.ids.shape[1] + state.new, state.new, given.prompt)
+    return apply(join(plan.processors, given.numbers), history, logits)
+
+
+def appended(  # noqa: PLR0917
+    plan: Plan, given: Given, state: State, logits: Tensor, scores: Tensor, token: Tensor
+) -> State:
+    """The state with these tokens (rows,) at its end, and what is to be kept of the step."""
+    vocabulary = logits.shape[1]
     filled = given.ids.shape[1] + state.new
-    history = History(state.ids, filled, state.new, given.prompt)
-    scores = apply(join(plan.processors, given.numbers), history, logits)
-    noisy = scores + gumbel(given.seed, state.new, (rows, vocabulary)) if plan.sample else scores
-    token = ops.where(state.finished, plan.pad, ops.cast(ops.argmax(noisy, axis=-1), "int32"))
+    token = ops.where(state.finished, plan.pad, token)
     fault = fault_of(scores, state.finished)
     ended = ops.take(ops.convert_to_tensor(one_of(plan.ends, vocabulary)[0]), token)
     token = ops.expand_dims(token, 1)  # (rows, 1)

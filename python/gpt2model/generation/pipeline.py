@@ -22,7 +22,7 @@ from .tokens import (
     SuppressTokensAtBegin,
     bad_words,
 )
-from .warpers import Epsilon, Eta, MinP, Normalize, Temperature, TopK, TopP, Typical
+from .warpers import Epsilon, Eta, MinP, Normalize, Temperature, TopKTopP, Typical
 
 
 def processors(
@@ -38,7 +38,7 @@ def processors(
     Example:
         >>> config = GenerationConfig(do_sample=True, temperature=0.5, repetition_penalty=1.2)
         >>> [type(processor).__name__ for processor in processors(config, 20)]
-        ['RepetitionPenalty', 'Temperature', 'TopK']
+        ['RepetitionPenalty', 'Temperature', 'TopKTopP']
     """
     return (*_shaping(config, most_new), *own, *_warping(config), *_last(config))
 
@@ -83,12 +83,8 @@ def _warping(config: GenerationConfig) -> list[Processor]:
     found: list[Processor] = []
     # Beams need a token that is no end, to go on with.
     least = 1 + len(config.eos_token_id or (0,)) if config.num_beams > 1 else 1
-    if config.temperature != 1.0:
-        found.append(Temperature(config.temperature))
-    if config.top_k:
-        found.append(TopK(config.top_k, least))
-    if config.top_p < 1.0:
-        found.append(TopP(config.top_p, least))
+    # All three of these stand always: switched on or off, they need no other program.
+    found += [Temperature(config.temperature), TopKTopP(config.top_k, config.top_p, least)]
     if config.min_p is not None:
         found.append(MinP(config.min_p, least))
     if config.typical_p < 1.0:

@@ -2,23 +2,48 @@
 
 Owns the product for every form of the weights and every backend. Refuses to choose the form (`weights.py`).
 
-Milliseconds for one row of 768 numbers against 50,257 rows, inside a loop, on two busy cores (JAX 0.10, minima
-of five; figures of one column belong to one run):
+Milliseconds for one row of 768 numbers against 50,257 rows; minima, since other work ran on the two cores (the row or
+its copies stand left of the kernel where nothing else is said). Inside a loop, JAX 0.10:
     float32, one row                               21.2   15.5   (taken)
     float32, the row eight times                   36.3
-    bfloat16, one row: XLA turns the kernel to float32 first, before the loop, and 137 outside of one
-    bfloat16, the row twice, float32 result        22.5   26.3   (taken: no such copy)
+    bfloat16, the row twice                        22.5   26.3
     bfloat16, the row eight times                  20.9   22.7
     int8, turned to float32 in the product         37.0          (whole kernel turned, before the loop)
     int8 by int8, one row                          31.5          (whole kernel turned to int32)
     int8 by int8, the row twice                    12.2    5.8
-    int8 by int8, the row four times                       4.7   (taken)
     int8 by int8, the row eight times               9.8    4.6
+In the loop of a model of two layers and gpt2-small's width and vocabulary, 16 tokens, medians per token of programs
+called by turns, JAX 0.10, kernel on the right and on the left:
+    bfloat16, one row  14.4   9.0        eight rows  16.7  12.6
+    int8, one row       4.9   3.5        eight rows  13.7   8.6
+    (without the barrier XLA puts the kernel back on the right: no difference)
+Alone, JAX 0.10 (one column, one run; bytes of bfloat16 at the memory's speed, 35 GB/s, take 2.2):
+    float32, one row                                6.4
+    bfloat16, one row, to bfloat16 or float32     119.0          (whole kernel turned to float32 first)
+    ... with oneDNN, without XNNPACK, fast math   144.0          (the same)
+    bfloat16, turned to float32 in the product    119.3          (the same, by shifting its bits, too)
+    bfloat16 turned round, (768, 50,257)          131.9          twice 19.9
+    bfloat16, multiply and sum                      6.5          in lanes of 16 to 256 first: 150 to 200
+    bfloat16, the row twice                         6.2
+    bfloat16, kernel on the left, the row once    216.7
+    bfloat16, kernel on the left, the row twice     1.9          (taken) 3 times 1.9, 4 to 16 times 2.1
+    int8 by int8, the row four times                2.8
+    int8 by int8, kernel on the left, twice         2.1          4 times 2.1, 8 times 1.2 (taken)
+    int8, kernel on the left, turned to bfloat16   53.9          to float32 100
+    float32, kernel on the left, one row            9.9          twice 13.6
+Alone, TensorFlow 2.21 (unsharded: one core):
+    float32, one row                               11.1
+    bfloat16, one row                              10.4          on the right 14.4, turned to float32 18.0
+    bfloat16, the row twice, left or right         61.7          (taken for want of a loop without the copy)
+    bfloat16, multiply and sum                     78.7          lanes 86.7, pairs as uint32 36.9
+    int8, turned to float32 in the product          8.0          (hoisted out of a loop: a float32 copy)
+    int8 by int8, the row four times               13.0          (taken) on the right 8.4
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import keras
 from keras import ops
@@ -26,7 +51,10 @@ from keras import ops
 from ..backend import BACKEND, Tensor
 from .weights import Kernel
 
-_ROWS = {"bfloat16": 2, "int8": 4}  # one row is multiplied so often: a lone one has no kernel but float32's
+# One row is multiplied so often: a lone one has no kernel but float32's.
+_ROWS = {"bfloat16": 2, "int8": 8 if BACKEND == "jax" else 4}
+
+_FEW = 16
 
 
 def product(left: Tensor, kernel: Kernel) -> Tensor:
@@ -84,12 +112,24 @@ def _of_halves(flat: Tensor, rows: Tensor) -> Tensor:
     flat = ops.cast(flat, "bfloat16")
     if BACKEND == "jax":
         lax = sys.modules["jax"].lax
-        dimensions = (((1,), (1,)), ((), ()))
-        return lax.dot_general(flat, rows, dimensions, preferred_element_type="float32")
+        return _kernel_left(lax, flat, rows, "float32")
     return ops.cast(of_rows(flat, rows), "float32")
+
+
+def _kernel_left(lax: Any, flat: Tensor, rows: Tensor, result: str) -> Tensor:
+    """(m, inputs) and (n, inputs) to (m, n), for few rows.
+
+    The barrier keeps XLA from turning a transposed product back into one with the kernel on the right.
+    """
+    dimensions = (((1,), (1,)), ((), ()))
+    if flat.shape[0] > _FEW:  # a matrix by a matrix, for which XLA has a kernel either way
+        return lax.dot_general(flat, rows, dimensions, preferred_element_type=result)
+    return lax.optimization_barrier(lax.dot_general(rows, flat, dimensions, preferred_element_type=result)).T
 
 
 def _of_bytes(flat: Tensor, rows: Tensor) -> Tensor:
     scale = ops.maximum(ops.max(ops.absolute(flat), axis=1, keepdims=True), 1e-12) / 127.0  # (m, 1)
     whole = ops.cast(ops.round(flat / scale), "int8")
-    return ops.cast(of_rows(whole, rows), "float32") * scale
+    jax = sys.modules["jax"] if BACKEND == "jax" else None
+    found = of_rows(whole, rows) if jax is None else _kernel_left(jax.lax, whole, rows, "int32")
+    return ops.cast(found, "float32") * scale

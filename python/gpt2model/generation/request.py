@@ -25,6 +25,8 @@ from .randomness import fresh_seed
 from .sizes import padded, rounded
 from .weights import FORMS, Weights, prepared
 
+Array = np.ndarray[Any, Any]
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,7 @@ class Request:
         seed: of chance.
         form: of the weights, one of `FORMS`, or "model" for the model's own call.
         compile: as programs, where the backend has them.
+        encoder: hidden states (rows, places, n_embd) and which of them count (rows, places), or None.
     """
 
     model: Any
@@ -91,6 +94,12 @@ class Request:
     seed: int
     form: str
     compile: bool
+    encoder: tuple[Array, Array] | None = None
+
+    @property
+    def stride(self) -> int:
+        """Tokens that a sliding window drops at once; 0 where it does not slide."""
+        return door.window_stride(self.config, self.model.config)
 
     @property
     def ends(self) -> tuple[int, ...]:
@@ -104,7 +113,11 @@ class Request:
 
     def repeated(self) -> Request:
         """Every prompt as often as sequences are to be returned for it."""
-        return replace(self, prompt=self.prompt.repeated(self.config.num_return_sequences))
+        times = self.config.num_return_sequences
+        encoder = self.encoder
+        if encoder is not None:
+            encoder = np.repeat(encoder[0], times, axis=0), np.repeat(encoder[1], times, axis=0)
+        return replace(self, prompt=self.prompt.repeated(times), encoder=encoder)
 
     def weights(self) -> Weights:
         """The model's weights in the form asked for."""
@@ -124,16 +137,24 @@ class Request:
         )
         return replace(plan, **changes)
 
-    def given(self, prompt: door.Prompt | None = None) -> Given:
-        """What the program is given."""
-        prompt = self.prompt if prompt is None else prompt
-        ids = padded(prompt.ids, max(rounded(prompt.width), prompt.width))
-        return Given(
+    def given(self, *numbers: float) -> Given:
+        """What the program is given; `numbers` of the method stand behind those of the processors."""
+        ids = padded(self.prompt.ids, rounded(self.prompt.width))
+        all_numbers = [*split(self.processors)[1], *numbers]
+        given = Given(
             ids=ops.convert_to_tensor(ids, "int32"),
-            numbers=ops.convert_to_tensor(np.asarray(split(self.processors)[1], "float32")),
+            numbers=ops.convert_to_tensor(np.asarray(all_numbers, "float32")),
             most=ops.convert_to_tensor(self.most, "int32"),
-            prompt=ops.convert_to_tensor(prompt.width, "int32"),
+            prompt=ops.convert_to_tensor(self.prompt.width, "int32"),
             seed=ops.convert_to_tensor(self.seed, "int32"),
+        )
+        if self.encoder is None:
+            return given
+        states, seen = self.encoder
+        more = rounded(states.shape[1]) - states.shape[1]
+        return given._replace(
+            states=ops.convert_to_tensor(np.pad(states, ((0, 0), (0, more), (0, 0)))),
+            seen=ops.convert_to_tensor(np.pad(seen, ((0, 0), (0, more)))),
         )
 
 
@@ -148,6 +169,7 @@ def requested(  # noqa: PLR0917
     seed: int | None,
     form: str | None,
     compile: bool | None,
+    encoder: tuple[Any, Any] = (None, None),
 ) -> Request:
     """A request, if all of it can be done.
 
@@ -164,8 +186,8 @@ def requested(  # noqa: PLR0917
         raise GenerationConfigError(f"seed must lie between 0 and {2**31 - 1}, not {seed}.")
     if form is not None and form not in FORMS:
         raise GenerationConfigError(f"weights must be one of {', '.join(FORMS)}, not {form!r}.")
-    if shape.add_cross_attention and config.use_cache:
-        config = config.update(use_cache=False)  # the fast ways have no encoder
+    door.window_stride(config, shape)
+    encoder_states = door.encoder_of(*encoder, prompt.ids.shape[0], shape)
     if form is not None and not config.use_cache:
         raise GenerationConfigError(
             f"weights={form!r} is a form for the cached ways: leave out use_cache=False."
@@ -184,6 +206,7 @@ def requested(  # noqa: PLR0917
         seed=fresh_seed() if seed is None else int(seed),
         form=form or "float32",
         compile=BACKEND != "torch" if compile is None else compile,
+        encoder=encoder_states,
     )
 
 

@@ -12,6 +12,7 @@ Saxena 2023, "Prompt Lookup Decoding".
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,7 @@ def verified(
         Cache(state.keys, state.values, last),
         visible(given.ids, room),
         keep=None,
+        encoder=state.encoder,
     )
     ids = ops.slice_update(state.ids, (0, last + 1), guess)
     column = ops.arange(room, dtype="int32")
@@ -186,16 +188,7 @@ def from_a_model(request: Request, assistant: Any, count: int) -> Guess:
         raise GenerationConfigError(
             f"assistant_model has n_positions={config.n_positions}; prompt and new tokens are {needed}."
         )
-    inner = Request(
-        assistant,
-        request.prompt,
-        request.config,
-        request.most,
-        (),
-        request.seed,
-        request.form,
-        request.compile,
-    )
+    inner = replace(request, model=assistant, processors=(), encoder=None)  # a guess needs no encoder
     plan = inner.plan(room=count, ends=(), sample=False)
     weights = prepared(assistant, request.form)
     total = inner.plan().room + request.given().ids.shape[1] + count + 2

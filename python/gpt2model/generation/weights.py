@@ -137,6 +137,14 @@ def _made(model: Any, form: str) -> Weights:
     def norm(layer: Any) -> tuple[Tensor, Tensor]:
         return ops.cast(get(layer.gamma), "float32"), ops.cast(get(layer.beta), "float32")
 
+    def crossing(block: Any) -> Weights:
+        return {
+            "ln_cross": norm(block.ln_cross_attn),
+            "cross_q": dense(block.crossattention.q_attn),
+            "cross_kv": dense(block.crossattention.c_attn),
+            "cross_proj": dense(block.crossattention.c_proj),
+        }
+
     layers = [
         {
             "ln_1": norm(block.ln_1),
@@ -145,6 +153,7 @@ def _made(model: Any, form: str) -> Weights:
             "ln_2": norm(block.ln_2),
             "fc": dense(block.mlp.c_fc),
             "out": dense(block.mlp.c_proj),
+            **({} if block.crossattention is None else crossing(block)),
         }
         for block in backbone.h
     ]

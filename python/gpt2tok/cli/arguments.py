@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from gpt2tok._core import __version__
+from gpt2tok.cli import generate_arguments
 from gpt2tok.cli.problems import UsageError
 from gpt2tok.cli.stdout import print_text
 
@@ -26,7 +27,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = _Parser(
         prog="gpt2tok",
-        description="GPT-2's tokenizer: text to token ids and back.",
+        description="GPT-2's tokenizer: text to token ids and back; and texts completed by a model.",
         epilog="Give `gpt2tok COMMAND --help` for the options and examples of a command.\n\n"
         "Exit codes: 0 done, 1 bad data or a failing system, 2 wrong usage. A reader of the output that goes away\n"
         "(| head) and Ctrl-C end the command without a word, as a shell reports those signals: 141 and 130.",
@@ -43,6 +44,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         _add_show,
         _add_train,
         _add_stats,
+        _add_generate,
         _add_serve,
     ):
         add(commands)
@@ -315,6 +317,11 @@ def _add_stats(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     _add_errors(parser)
     _add_threads(parser)
+
+
+def _add_generate(commands: argparse._SubParsersAction[_Parser]) -> None:
+    parser = _command(commands, "generate", generate_arguments.PURPOSE, generate_arguments.EXAMPLES)
+    generate_arguments.add(parser)
 
 
 def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:

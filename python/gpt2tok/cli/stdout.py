@@ -39,8 +39,9 @@ def stdout_errors() -> Iterator[None]:
         ) from error
 
 
-def print_text(text: str) -> None:
-    """Print a line to standard output, whatever its encoding: what it cannot say comes as a backslash escape.
+def print_text(text: str, end: str = "\n") -> None:
+    """Print a line, or with another end a part of one, to standard output, whatever its encoding: what it cannot say
+    comes as a backslash escape.
 
     Raises:
         DataError: standard output is closed or cannot be written.
@@ -49,10 +50,10 @@ def print_text(text: str) -> None:
         raise DataError("standard output is closed: open it")
     with stdout_errors():
         try:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write(text + end)
         except UnicodeEncodeError:  # Nothing has been written: a line is encoded as a whole.
             encoding = sys.stdout.encoding
-            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
 
 
 def is_terminal(path: str | None) -> bool:
