@@ -7,12 +7,11 @@ Owns the tables and the checks of single values and of values together. Refuses 
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any, final
 
+from .number_checks import real_number, whole_number
 from .old_names import config_hint
 
 # The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu
@@ -54,28 +53,13 @@ Check = Callable[[str, Any], Any]
 
 
 def _whole(low: int) -> Check:
-    def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, Integral):  # NumPy's integers are Integral
-            raise TypeError(f"GPT2Config: {name} must be an integer, not {value!r}.")
-        if value < low:
-            raise ValueError(f"GPT2Config: {name} must be at least {low}, not {value}.")
-        return int(value)
-
-    return check
+    return lambda name, value: whole_number(f"GPT2Config: {name}", value, low)
 
 
 def _real(low: float, high: float, *, ends: bool = True) -> Check:
-    def check(name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"GPT2Config: {name} must be a number, not {value!r}.")
-        number = float(value)
-        inside = low <= number <= high if ends else low < number < high
-        if not inside or not math.isfinite(number):
-            border = "" if ends else " (borders excluded)"
-            raise ValueError(f"GPT2Config: {name} must lie between {low} and {high}{border}, not {value}.")
-        return number
-
-    return check
+    return lambda name, value: real_number(
+        f"GPT2Config: {name}", value, low, high, above=not ends, below=not ends
+    )
 
 
 def _dropout(name: str, value: Any) -> float:

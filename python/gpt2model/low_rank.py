@@ -6,10 +6,11 @@ layers: checkpoints are read without them.
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+
+from .number_checks import real_number, whole_number
 
 # What stands beside Keras' numbered arrays in the file of a layer that has LoRA.
 LORA_ARRAYS = ("lora_kernel_a", "lora_kernel_b", "lora_alpha")
@@ -43,13 +44,6 @@ def check_rank(rank: Any, lora_alpha: Any) -> int:
         >>> check_rank(4, None)
         4
     """
-    if isinstance(rank, bool) or not isinstance(rank, Integral):
-        raise TypeError(f"enable_lora: rank must be an integer such as 8, not {rank!r}.")
-    if rank < 1:
-        raise ValueError(f"enable_lora: rank must be at least 1, not {rank}.")
     if lora_alpha is not None:
-        if isinstance(lora_alpha, bool) or not isinstance(lora_alpha, Real):
-            raise TypeError(f"enable_lora: lora_alpha must be a number such as 16, not {lora_alpha!r}.")
-        if not 0 < float(lora_alpha) < float("inf"):
-            raise ValueError(f"enable_lora: lora_alpha must be above 0, not {lora_alpha}.")
-    return int(rank)
+        real_number("enable_lora: lora_alpha", lora_alpha, 0, above=True, hint=" such as 16")
+    return whole_number("enable_lora: rank", rank, 1, hint=" such as 8")

@@ -6,12 +6,12 @@ reorder rows.
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import keras
 
 from .lora import forget_compiled
+from .number_checks import whole_number
 from .weight_names import to_numpy
 
 
@@ -24,20 +24,14 @@ def resize_word_embeddings(model: Any, rows: int | None, multiple: int | None) -
             old rows.
     """
     backbone, config = getattr(model, "transformer", model), model.config
-    for argument, given in (("new_num_tokens", rows), ("pad_to_multiple_of", multiple)):
-        if given is not None and (isinstance(given, bool) or not isinstance(given, Integral)):
-            raise TypeError(
-                f"resize_token_embeddings: {argument} must be an integer, the size of the vocabulary "
-                f"(len(tokenizer)), not {given!r}."
-                if argument == "new_num_tokens"
-                else f"resize_token_embeddings: {argument} must be an integer such as 64, not {given!r}."
-            )
+    for argument, given, low, hint in (
+        ("new_num_tokens", rows, None, ", the size of the vocabulary (len(tokenizer))"),
+        ("pad_to_multiple_of", multiple, 1, " such as 64"),
+    ):
+        if given is not None:
+            whole_number(f"resize_token_embeddings: {argument}", given, hint=hint, low=low)
     rows = config.vocab_size if rows is None else int(rows)
     if multiple is not None:
-        if multiple < 1:
-            raise ValueError(
-                f"resize_token_embeddings: pad_to_multiple_of must be at least 1, not {multiple}."
-            )
         rows = -(-rows // multiple) * multiple
     if rows < 1:
         raise ValueError(f"resize_token_embeddings: a vocabulary has at least 1 token, not {rows}.")

@@ -132,7 +132,7 @@ REFUSED = {
     "no candidates": ({"penalty_alpha": 0.5, "top_k": 0}, "top_k=0"),
     "sampling": ({"penalty_alpha": 0.5, "do_sample": True}, "penalty_alpha"),
     "guesses": ({"penalty_alpha": 0.5, "prompt_lookup_num_tokens": 2}, "penalty_alpha"),
-    "alpha": ({"penalty_alpha": 1.5}, "at most 1"),
+    "alpha": ({"penalty_alpha": 1.5}, "lie between 0"),
 }
 
 

@@ -176,19 +176,17 @@ def test_a_graceful_stop_and_the_tokenizer_alone(how: signal.Signals, tmp_path: 
         assert told["predictions"][0]["attention_mask"] == [1] * len(told["predictions"][0]["input_ids"])
         refused = server.post({"instances": ["def f"]})
         assert refused.status_code == 400 and "detokenize, tokenize" in refused.json()["error"]
-        found: list[int] = []
-        text = json.dumps({"signature_name": "tokenize", "instances": ["def f(x): return " * 3000]})
-        asking = threading.Thread(
-            target=lambda: found.append(
-                httpx.post(f"{server.url}:predict", content=text, timeout=60).status_code
-            )
-        )
-        asking.start()
-        asking.join(0.05)
-        server.process.send_signal(how)
-        asking.join()
+        body = json.dumps({"signature_name": "tokenize", "instances": ["def f(x): return " * 3000]}).encode()
+        address = httpx.URL(server.url)
+        with socket.create_connection((address.host, address.port), timeout=60) as connection:
+            head = f"POST {address.path}:predict HTTP/1.1\r\nHost: {address.host}\r\nContent-Length: {len(body)}\r\n"
+            connection.sendall(f"{head}Expect: 100-continue\r\nConnection: close\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # so the request is being answered
+            server.process.send_signal(how)
+            connection.sendall(body)
+            with connection.makefile("rb") as answer:
+                assert answer.readline().startswith(b"HTTP/1.1 200 ")
         assert server.process.wait(40) == 0
-        assert found == [200]
     finally:
         server.stop()
 

@@ -7,7 +7,6 @@ to build a graph. Loads no framework.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -15,6 +14,7 @@ from typing import Any, final
 from ..errors import ContextLengthError, GenerationConfigError
 from ..generation.config import GenerationConfig
 from ..generation.fields import OPTIONS
+from ..number_checks import real_number, whole_number
 
 WEIGHTS = ("float32", "bfloat16", "int8")
 MOST_TEMPERATURE = 100.0
@@ -158,19 +158,11 @@ def _ends(value: Any, vocabulary: int) -> tuple[int, ...]:
 
 
 def _whole(name: str, value: Any, low: int, high: int = MOST_SEED) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be a whole number, not {value!r}.")
-    if not low <= value <= high:
-        raise GenerationConfigError(f"{name} must lie between {low} and {high}, not {value}.")
-    return value
+    return whole_number(name, value, low, high, error=GenerationConfigError)
 
 
 def _number(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {value!r}.")
-    if not (math.isfinite(value) and low <= value <= high):
-        raise GenerationConfigError(f"{name} must lie between {low} and {high}, not {value}.")
-    return float(value)
+    return real_number(name, value, low, high, error=GenerationConfigError)
 
 
 def _flag(name: str, value: Any) -> bool:

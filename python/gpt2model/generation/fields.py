@@ -10,40 +10,24 @@ import difflib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, final
 
 from ..errors import GenerationConfigError
+from ..number_checks import real_number, whole_number
 
 Check = Callable[[str, Any], Any]
 
 
 def _whole(low: int) -> Check:
-    def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, Integral):  # NumPy's integers are Integral
-            raise TypeError(f"{name} must be a whole number, not {value!r}.")
-        if value < low:
-            raise GenerationConfigError(f"{name} must be at least {low}, not {value}.")
-        return int(value)
-
-    return check
+    return lambda name, value: whole_number(name, value, low, error=GenerationConfigError)
 
 
 def _real(low: float, high: float = math.inf, *, above: bool = False, below: bool = False) -> Check:
     """A number between `low` and `high`; `above`, `below`: that border itself is excluded."""
-
-    def check(name: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, Real):
-            raise TypeError(f"{name} must be a number, not {value!r}.")
-        number = float(value)
-        good = (low < number if above else low <= number) and (number < high if below else number <= high)
-        if not good or not math.isfinite(number):
-            left = f"more than {low}" if above else f"at least {low}"
-            right = "" if high == math.inf else f" and {'less than' if below else 'at most'} {high}"
-            raise GenerationConfigError(f"{name} must be {left}{right}, not {value}.")
-        return number
-
-    return check
+    return lambda name, value: real_number(
+        name, value, low, high, above=above, below=below, error=GenerationConfigError
+    )
 
 
 def _flag(name: str, value: Any) -> bool:

@@ -14,6 +14,7 @@ from keras import ops
 
 from ..backend import BACKEND, Tensor
 from ..errors import GenerationConfigError
+from ..number_checks import whole_number
 from . import door
 from .config import GenerationConfig
 from .decoder import Shape
@@ -180,10 +181,8 @@ def requested(  # noqa: PLR0917
     door.check_tokens(config, shape.vocab_size)
     prompt = door.prompt_of(inputs, mask, config, shape, tokenizer)
     most = door.new_tokens(prompt, config, shape)
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int | np.integer)):
-        raise TypeError(f"seed must be a whole number, not {seed!r}.")
-    if seed is not None and not 0 <= seed < 2**31:
-        raise GenerationConfigError(f"seed must lie between 0 and {2**31 - 1}, not {seed}.")
+    if seed is not None:
+        seed = whole_number("seed", seed, 0, 2**31 - 1, error=GenerationConfigError)
     if form is not None and form not in FORMS:
         raise GenerationConfigError(f"weights must be one of {', '.join(FORMS)}, not {form!r}.")
     door.window_stride(config, shape)

@@ -16,6 +16,7 @@ from keras import ops
 from ..backend import Tensor
 from ..config import GPT2Config
 from ..errors import GenerationConfigError
+from ..number_checks import whole_number
 from . import door
 from .compiling import program
 from .config import GenerationConfig
@@ -93,12 +94,7 @@ def score(
     config: GPT2Config = model.config
     if stride is None:
         stride = max(1, config.n_positions // 2)
-    if isinstance(stride, bool) or not isinstance(stride, int):
-        raise TypeError(f"stride must be a whole number, not {stride!r}.")
-    if not 0 < stride < config.n_positions:
-        raise GenerationConfigError(
-            f"stride must lie between 1 and {config.n_positions - 1} (n_positions - 1), not {stride}."
-        )
+    stride = whole_number("stride", stride, 1, config.n_positions - 1, error=GenerationConfigError)
     prepared_weights = prepared(model, weights)
     judge = program(judged, Shape.of(config), compile=compile)
     found = []
