@@ -139,7 +139,7 @@ class LanguageModelHead(GPT2PreTrainedModel):
         return generate(self, inputs, generation_config, **options)
 
     def stream(
-        self, inputs: Any, generation_config: Any = None, *, tokenizer: Any, **options: Any
+        self, inputs: Any, generation_config: Any = None, *, tokenizer: Any = None, **options: Any
     ) -> Iterator[str]:
         """The text that follows one prompt, as soon as its characters are whole.
 

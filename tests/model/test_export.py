@@ -207,6 +207,8 @@ def test_long_prompts_are_refused_where_asked(tmp_path: Path) -> None:
         warm_up_texts=[],
     )
     loaded = gpt2model.load_text_generator(tmp_path / "1", tokenizer=tokenizer())
+    with pytest.raises(TypeError, match=r"one text alone is \[text\]"):
+        loaded("def f")
     import tensorflow as tf
 
     assert len(loaded(["ab"], max_new_tokens=3)) == 1

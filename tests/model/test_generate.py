@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 
 import gpt2model
 from gpt2model import ContextLengthError, GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
+from gpt2tok import get_encoding
 
 AGAIN = () if BACKEND == "torch" else pytest.mark.long
 
@@ -322,7 +323,7 @@ def test_no_token_left_stops_with_the_step(how):
 
 REFUSED = {
     "too many": (ContextLengthError, [[1] * 40], {"max_new_tokens": 9}, "40 tokens and 9 new"),
-    "no room at all": (ContextLengthError, [[1] * 48], {}, "n_positions=48"),
+    "no room at all": (ContextLengthError, [[1] * 48], {}, "n_positions=48: shorten the prompt, keep its end, or"),
     "empty row": (ValueError, [[1], []], {}, "Prompt 1 is empty"),
     "empty": (ValueError, [[]], {}, "Prompt 0 is empty"),
     "no rows": (ValueError, np.zeros((0, 3), "int32"), {}, "no row"),
@@ -333,6 +334,9 @@ REFUSED = {
     "out of vocabulary": (ValueError, [[1, 40]], {}, r"input_ids\[0, 1\] is 40"),
     "negative": (ValueError, [[-1, 4]], {}, r"input_ids\[0, 0\] is -1"),
     "no integers": (TypeError, [[0.5]], {}, "integers"),
+    "bytes": (TypeError, b"text", {}, "decode the bytes to a str"),
+    "a tokenizer's name": (TypeError, "text", {"tokenizer": "gpt2"}, "must be a tokenizer, not 'gpt2'"),
+    "larger tokenizer": (ValueError, "text", {"tokenizer": get_encoding("gpt2")}, "has 50257 ids, and the model knows"),
     "text without tokenizer": (TypeError, "text", {}, "tokenizer="),
     "unknown": (GenerationConfigError, [[1]], {"temprature": 1.0}, "Did you mean temperature"),
     "idle temperature": (GenerationConfigError, [[1]], {"temperature": 0.5}, "temperature without do_sample"),
@@ -348,6 +352,7 @@ REFUSED = {
     "least above most": (GenerationConfigError, [[1]], {"max_new_tokens": 2, "min_new_tokens": 3}, "min_new_tokens=3"),
     "greedy twice": (GenerationConfigError, [[1]], {"num_return_sequences": 2}, "num_return_sequences=2"),
     "end out of vocabulary": (GenerationConfigError, [[1]], {"eos_token_id": 40}, "eos_token_id names token 40"),
+    "GPT-2's end": (GenerationConfigError, [[1]], {"eos_token_id": 50256}, "model.config.eos_token_id to tokenizer"),
     "bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[1, 99]]}, "bad_words_ids names token 99"),
     "empty bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[]]}, "empty list"),
     "seed": (GenerationConfigError, [[1]], {"seed": -1}, "seed must lie"),

@@ -168,7 +168,10 @@ def test_broken_lines_are_named(made, capsys, monkeypatch, line, words):
 
 def test_no_checkpoint_and_no_vocabulary(made, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert str(tmp_path) in run(capsys, str(tmp_path / "empty"), "a", code=1).err
+    shown = run(capsys, str(tmp_path / "empty"), "a", code=1).err
+    assert str(tmp_path) in shown and "no weights among" in shown  # the option --weights is not meant
+    shown = run(capsys, str(tmp_path / "nowhere"), "a", code=1).err
+    assert "no such directory or file" in shown and "stream" not in shown and "pipe" not in shown
     made[1].save_pretrained(tmp_path / "bare")
     assert "--vocab" in run(capsys, str(tmp_path / "bare"), "a", code=1).err
 

@@ -179,6 +179,8 @@ def test_streams_are_whole_characters():
     encoding = get_encoding("gpt2")
     options = {"max_new_tokens": 40, **BYTES}
     ids = array(speaking().generate([[64, 65]], **options))[0, 2:].tolist()
+    with pytest.raises(TypeError, match="stream gives text: pass tokenizer="):
+        speaking().stream([[64, 65]], **options)
     texts = list(speaking().stream([[64, 65]], tokenizer=encoding, **options))
     assert "".join(texts) == encoding.decode(ids)
     assert len(texts) > 5 and all(texts)

@@ -4,6 +4,7 @@ tests/test_checkpoint_cli.py."""
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import keras
@@ -38,6 +39,23 @@ def test_to_a_keras_file_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[
     stored = load_file(tmp_path / "back" / "model.safetensors")
     assert stored.keys() == golden_weights().keys()
     assert all(np.array_equal(stored[key], value) for key, value in golden_weights().items())
+
+
+def test_another_models_tokenizer_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shutil.copytree(SAFE, tmp_path / "source")
+    for name in ("vocab.json", "merges.txt"):
+        (source / name).write_text(name, "utf-8")
+    (tmp_path / "here").mkdir()
+    assert main(["convert", str(source), str(tmp_path / "here" / "a.keras")]) == 0
+    assert main(["convert", str(source), str(tmp_path / "here" / "b.keras")]) == 0  # the same tokenizer
+    (source / "vocab.json").write_text("another", "utf-8")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()}
+    capsys.readouterr()
+    assert main(["convert", str(source), str(tmp_path / "here" / "c.keras")]) == 1
+    assert "holds another tokenizer (vocab.json)" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == before
 
 
 def test_to_keras_weights_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from .opening import open_found
 from .places import CONFIG, KERAS, find, refuse_rivals
 from .saving import save_together
 from .tensors import Checkpoint
-from .tokenizer_files import tokenizer_files
+from .tokenizer_files import refuse_another, tokenizer_files
 
 FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
 
@@ -46,8 +46,8 @@ def convert(
         The files written.
 
     Raises:
-        OSError: something cannot be read or written, or files are there that would be read instead of the new
-            ones.
+        OSError: something cannot be read or written, files are there that would be read instead of the new
+            ones, or another tokenizer lies where a `.keras` file is to be.
         CheckpointError: the source is broken or unsound, or the format cannot hold it.
         ValueError: no such format or size, or a file's name where a directory belongs.
     """
@@ -59,6 +59,8 @@ def convert(
         is_preset=found.format == "keras-hub",
         to_preset=format == "keras-hub",
     )
+    if folder == target.parent and tokenizer:
+        refuse_another(folder, tokenizer, target.name)
     with open_found(found, str(source)) as checkpoint:
         config, class_name = _sound(checkpoint)
         fields = {**config.to_dict(), "architectures": [class_name]}

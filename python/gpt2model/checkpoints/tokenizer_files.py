@@ -52,6 +52,24 @@ def tokenizer_files(folder: Path, *, is_preset: bool, to_preset: bool) -> Mappin
     return files
 
 
+def refuse_another(folder: Path, tokenizer: Mapping[str, bytes], name: str) -> None:
+    """Refuse to replace the tokenizer of another model, beside which a file `name` is to be written.
+
+    Raises:
+        FileExistsError: naming the files.
+    """
+    others = [
+        file
+        for file in (_VOCABULARY, _MERGES, "tokenizer.json")
+        if (folder / file).is_file() and (folder / file).read_bytes() != tokenizer.get(file)
+    ]
+    if others:
+        raise FileExistsError(
+            f"{folder} holds another tokenizer ({', '.join(others)}), and the one of the model would be written over"
+            f" it: give {name} a directory of its own"
+        )
+
+
 def _is_small(path: Path) -> bool:
     return path.is_file() and path.stat().st_size <= _MAX_BYTES
 

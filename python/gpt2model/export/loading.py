@@ -85,10 +85,12 @@ class TextGenerator:
 
         Raises:
             tf.errors.InvalidArgumentError: out of the bounds of the export; the reason is in it.
-            TypeError: an option that does not exist.
+            TypeError: an option that does not exist, or a text outside a list.
         """
         import tensorflow as tf
 
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts must be a list of texts: one text alone is [text].")
         batch = tf.constant([_bytes(text) for text in texts], tf.string, [len(texts)])
         if not options:
             return list(self.signatures["serving_default"](text=batch)["continuation_bytes"].numpy())

@@ -13,6 +13,7 @@ from typing import Any, final
 
 from ..errors import ContextLengthError, GenerationConfigError
 from ..generation.config import GenerationConfig
+from ..generation.door import outside
 from ..generation.fields import OPTIONS
 from ..number_checks import real_number, whole_number
 
@@ -151,9 +152,7 @@ def _ends(value: Any, vocabulary: int) -> tuple[int, ...]:
     found: tuple[int, ...] = GenerationConfig(eos_token_id=value).eos_token_id or ()
     for token in found:
         if token >= vocabulary:
-            raise GenerationConfigError(
-                f"eos_token_id names token {token}, but the model's vocabulary ends at {vocabulary - 1}."
-            )
+            raise GenerationConfigError(outside("eos_token_id", token, vocabulary))
     return found
 
 

@@ -65,7 +65,7 @@ def prompt_of(
         TypeError: neither ids nor texts, or texts without a tokenizer.
     """
     if is_text(inputs):
-        rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer)
+        rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, model.vocab_size)
     elif isinstance(inputs, Sequence) and inputs and all(isinstance(row, Sequence) for row in inputs):
         rows = [list(row) for row in inputs]
     else:
@@ -96,17 +96,46 @@ def is_text(inputs: Any) -> bool:
     return isinstance(inputs, Sequence) and bool(inputs) and all(isinstance(text, str) for text in inputs)
 
 
-def encoded(texts: list[str], tokenizer: Any) -> list[list[int]]:
+def encoded(texts: list[str], tokenizer: Any, vocabulary: int) -> list[list[int]]:
     """Ids of texts, through the caller's tokenizer.
 
     Raises:
         TypeError: there is none.
+        ValueError: it has ids that the model does not.
     """
     if tokenizer is None:
         raise TypeError(
             "The prompt is text: pass tokenizer=gpt2tok.GPT2TokenizerFast.from_pretrained(...), or ids."
         )
+    check_tokenizer(tokenizer, vocabulary)
     return [[int(token) for token in tokenizer.encode(text)] for text in texts]
+
+
+def check_tokenizer(tokenizer: Any, vocabulary: int) -> None:
+    """Refuse what is no tokenizer, and one with more ids than the model has. (A model may have more: many have a
+    table that is rounded up.)
+
+    Raises:
+        TypeError: it is none.
+        ValueError: it is another model's.
+    """
+    if isinstance(tokenizer, str) or not (hasattr(tokenizer, "encode") and hasattr(tokenizer, "decode")):
+        raise TypeError(
+            f"tokenizer must be a tokenizer, not {tokenizer!r}: gpt2tok.GPT2TokenizerFast.from_pretrained(directory)."
+        )
+    size = tokenizer.n_vocab if hasattr(tokenizer, "n_vocab") else _length(tokenizer)
+    if isinstance(size, int) and size > vocabulary:
+        raise ValueError(
+            f"The tokenizer has {size} ids, and the model knows {vocabulary}: pass the tokenizer that the model was"
+            f" trained with, or model.resize_token_embeddings({size}) and train the new rows."
+        )
+
+
+def _length(tokenizer: Any) -> int | None:
+    try:
+        return len(tokenizer)
+    except TypeError:
+        return None
 
 
 def pad_of(config: GenerationConfig) -> int:
@@ -122,7 +151,8 @@ def _whole_numbers(name: str, values: Any) -> Array:
     except (ValueError, TypeError) as error:
         raise TypeError(f"{name} must be token ids: integers in an array or in lists ({error}).") from error
     if array.size and array.dtype.kind not in "iu":
-        raise TypeError(f"{name} must hold integers, not {array.dtype}.")
+        mend = ": decode the bytes to a str" if array.dtype.kind == "S" else ""
+        raise TypeError(f"{name} must hold integers, not {array.dtype}{mend}.")
     return array.astype("int64")
 
 
@@ -236,10 +266,10 @@ def new_tokens(prompt: Prompt, config: GenerationConfig, model: GPT2Config) -> i
     else:
         most = DEFAULT_NEW if config.sliding_window else max(1, min(DEFAULT_NEW, left))
     if most > left and not config.sliding_window:
+        ways = f"set max_new_tokens to {left} or less" if left > 0 else "keep its end"
         raise ContextLengthError(
-            f"The prompt has {prompt.longest} tokens and {most} new ones were asked for, but the model has "
-            f"n_positions={model.n_positions}: shorten the prompt, set max_new_tokens to {max(left, 0)} or less, or "
-            "say sliding_window=True."
+            f"The prompt has {prompt.longest} tokens and {most} new ones would follow, but the model has "
+            f"n_positions={model.n_positions}: shorten the prompt, {ways}, or say sliding_window=True."
         )
     if (config.min_new_tokens or 0) > most:
         raise GenerationConfigError(
@@ -271,6 +301,16 @@ def check_tokens(config: GenerationConfig, vocabulary: int) -> None:
     for name, tokens in named.items():
         for token in tokens:
             if token >= vocabulary:
-                raise GenerationConfigError(
-                    f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}."
-                )
+                raise GenerationConfigError(outside(name, token, vocabulary))
+
+
+def outside(name: str, token: int, vocabulary: int) -> str:
+    """What to say of an option that names a token which the model does not have."""
+    told = f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}"
+    if token == GPT2Config().eos_token_id and name in ("eos_token_id", "pad_token_id"):
+        # Nobody said it: a configuration that says no more than its vocab_size has GPT-2's own end.
+        return (
+            f"{told}. It is GPT-2's, and this vocabulary is another: set model.config.{name} to tokenizer.{name} (or"
+            f" None) and save the model again; for one call, pass {name}=."
+        )
+    return f"{told}."

@@ -198,10 +198,12 @@ def stream(
     inputs: Any,
     generation_config: GenerationConfig | None = None,
     *,
-    tokenizer: Any,
+    tokenizer: Any = None,
     **options: Any,
 ) -> Iterator[str]:
     """`LanguageModelHead.stream`; see there."""
+    if tokenizer is None:
+        raise TypeError("stream gives text: pass tokenizer=gpt2tok.GPT2TokenizerFast.from_pretrained(...).")
     config, own = options_of(model, generation_config, options)
     request = _checked(model, inputs, config, tokenizer, own)
     if config.num_beams > 1:

@@ -117,7 +117,9 @@ def score(
 def _rows(inputs: Any, tokenizer: Any, config: GPT2Config) -> list[Array]:
     """Each text's ids, checked."""
     if door.is_text(inputs):
-        inputs = door.encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer)
+        inputs = door.encoded(
+            [inputs] if isinstance(inputs, str) else list(inputs), tokenizer, config.vocab_size
+        )
     if not isinstance(inputs, Sequence):
         array = np.asarray(ops.convert_to_numpy(inputs))
         inputs = list(array[None] if array.ndim == 1 else array)

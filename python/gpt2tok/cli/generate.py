@@ -96,9 +96,12 @@ def _told() -> Iterator[None]:
         except ImportError as error:
             raise DataError(str(error)) from error
         except ValueError as error:
-            if type(error).__name__ == "GenerationConfigError":
+            kind = type(error).__name__
+            if kind == "GenerationConfigError":
                 raise UsageError(_in_our_words(str(error))) from error
-            raise DataError(_in_our_words(str(error))) from error
+            raise DataError(
+                _in_our_words(str(error)) if kind == "ContextLengthError" else str(error)
+            ) from error
     for kept in notes:
         if type(kept.message) is UserWarning:
             note(str(kept.message))
@@ -117,13 +120,17 @@ def _load_model(place: str) -> Any:
 
     Raises:
         ImportError: the extra that brings it is not installed; says which.
+        DataError: it cannot be read.
     """
     from gpt2model.extras import extra_named
 
     with extra_named("gpt2tok generate"):
         from gpt2model import GPT2LMHeadModel
 
-        return GPT2LMHeadModel.from_pretrained(place)
+        try:
+            return GPT2LMHeadModel.from_pretrained(place)
+        except OSError as error:  # of the checkpoint, not of what this command reads and writes
+            raise DataError(str(error)) from error
 
 
 def _vocabulary(options: argparse.Namespace, model: Any) -> Encoding:
