@@ -51,6 +51,7 @@ class GPT2PreTrainedModel(keras.Model):
     label_names: tuple[str, ...] = (
         "labels",
     )  # of what a call learns from, in the order of a tuple given as y
+    ignores_labels = False  # whether a label of -100 does not count
     # Keras' functions of a step, made when they are first needed.
     train_function: Any
     test_function: Any
@@ -59,8 +60,8 @@ class GPT2PreTrainedModel(keras.Model):
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         if not isinstance(config, GPT2Config):
             raise TypeError(
-                f"{type(self).__name__} takes a GPT2Config, not {type(config).__name__}; "
-                "GPT2Config.from_dict makes one of a mapping."
+                f"{type(self).__name__} takes a GPT2Config of gpt2model, not {type(config).__module__}."
+                f"{type(config).__qualname__}: GPT2Config.from_dict makes one of a mapping, such as its to_dict()."
             )
         super().__init__(**checked_options(type(self).__name__, kwargs))
         self.config = config.replace()  # of its own: models change theirs, resizing and loading
@@ -318,6 +319,34 @@ class GPT2PreTrainedModel(keras.Model):
         """What a loss or metric given to `compile` sees of an answer: the logits, or a mapping of several."""
         return output["logits"]
 
+    def compared(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Labels, scores and weights as the model's own loss compares them, for metrics."""
+        return labels, scores, None
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """As `keras.Model.compile`; without a loss the model's own is learned from.
+
+        Beside the model's own loss every metric is a weighted one where labels of -100 do not count: Keras tells other
+        metrics of no weights.
+        """
+        if loss is None and self.ignores_labels and isinstance(metrics, list | tuple):
+            metrics, weighted_metrics = None, [*metrics, *(weighted_metrics or ())]
+        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+
+    def compile_from_config(self, config: Any) -> None:
+        """As Keras', which leaves a model alone that has a `compile` of its own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and getattr(self, "optimizer", None) is not None:
+            self.optimizer.build(self.trainable_variables)
+
     def fit(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.fit`; `x` and `y` may be nested lists and a tokenizer's answer too.
 
@@ -425,10 +454,16 @@ class GPT2PreTrainedModel(keras.Model):
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Mapping[str, Any]:
-        """As `keras.Model.compute_metrics`, of the logits; labels may stand among the inputs."""
+        """As `keras.Model.compute_metrics`, of the logits; labels may stand among the inputs.
+
+        Beside the model's own loss metrics compare what it compares: a language model's labels are the tokens
+        themselves, each held against the logits one place before, and what is labelled -100 does not count.
+        """
         if isinstance(y_pred, ModelOutput):
             if y is None and isinstance(x, Mapping):
                 y = x.get("labels")
             y_pred = self.scores_of(y_pred)
+            if self._compile_loss is None and sample_weight is None and y is not None:
+                y, y_pred, sample_weight = self.compared(y, y_pred)
         metrics: Mapping[str, Any] = super().compute_metrics(x, y, y_pred, sample_weight)
         return metrics

@@ -20,7 +20,7 @@ from .config import GPT2Config
 from .dense import GPT2Dense
 from .entry import check_labels, entry
 from .initialisation import weight_initializer
-from .losses import language_model_loss
+from .losses import counted, language_model_loss
 from .model import GPT2Model
 from .outputs import CausalLMOutputWithCrossAttentions
 
@@ -243,6 +243,8 @@ class GPT2LMHeadModel(LanguageModelHead):
         (True, 1)
     """
 
+    ignores_labels = True
+
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
         self.transformer = GPT2Model(config, dtype=self.dtype_policy, name="transformer")
@@ -309,6 +311,11 @@ class GPT2LMHeadModel(LanguageModelHead):
             cross_attentions=inner.cross_attentions,
         )
         return self._answer(output, return_dict)
+
+    def compared(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Each token with the logits (batch, positions - 1, vocab) of the place before it."""
+        labels = labels["labels"] if isinstance(labels, Mapping) else labels
+        return counted(labels[:, 1:], scores[:, :-1])
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """The language-model loss; `labels` as the argument of the call, or a mapping that holds them."""

@@ -77,6 +77,17 @@ def _surprise(logits: Tensor, labels: Tensor) -> Tensor:
     return _log_sum_exp(logits) - picked
 
 
+def counted(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Labels, their scores and a weight of 1 for each that counts, 0 for each that is ignored: what Keras' metrics ask.
+
+    Arguments:
+        labels: (...) integers; ignored ones come back as 0.
+        scores: (..., classes).
+    """
+    counts = ops.not_equal(signed(labels), IGNORED_LABEL)
+    return ops.where(counts, labels, ops.zeros_like(labels)), scores, ops.cast(counts, "float32")
+
+
 def language_model_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy of each position's logits against the next position's label.
 

@@ -17,7 +17,7 @@ from .config import GPT2Config
 from .dense import GPT2Dense
 from .entry import check_labels, entry
 from .initialisation import weight_initializer
-from .losses import cross_entropy
+from .losses import counted, cross_entropy
 from .model import GPT2Model
 from .outputs import TokenClassifierOutput
 
@@ -44,6 +44,8 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
         >>> model(ops.convert_to_tensor([[1, 2, 3]])).logits.shape == (1, 3, 2)
         True
     """
+
+    ignores_labels = True
 
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -110,6 +112,10 @@ class GPT2ForTokenClassification(GPT2PreTrainedModel):
     def value_limits(self, inputs: Mapping[str, Any]) -> dict[str, int]:
         """As of every model, and labels are classes."""
         return {**super().value_limits(inputs), "labels": self.config.num_labels}
+
+    def compared(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """What is labelled -100 does not count."""
+        return counted(labels["labels"] if isinstance(labels, Mapping) else labels, scores)
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """Cross-entropy over the positions that are not labelled -100."""

@@ -317,6 +317,8 @@ def test_what_is_there_stays(directory: Path, tmp_path: Path) -> None:
 def test_broken_descriptions(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="was not written by export_text_generator"):
         gpt2model.load_text_generator(tmp_path)
+    with pytest.raises(FileNotFoundError, match=f"load one, such as {re.escape(str(directory))}"):
+        gpt2model.load_text_generator(directory.parent)
     file = tmp_path / "assets.extra" / "gpt2model_generator.json"
     file.parent.mkdir()
     whole = json.loads((directory / "assets.extra" / file.name).read_text("utf-8"))

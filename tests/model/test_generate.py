@@ -334,6 +334,7 @@ REFUSED = {
     "out of vocabulary": (ValueError, [[1, 40]], {}, r"input_ids\[0, 1\] is 40"),
     "negative": (ValueError, [[-1, 4]], {}, r"input_ids\[0, 0\] is -1"),
     "no integers": (TypeError, [[0.5]], {}, "integers"),
+    "assistant's name": (TypeError, [[1]], {"assistant_model": "gpt2"}, "must be a model of gpt2model, not 'gpt2'"),
     "bytes": (TypeError, b"text", {}, "decode the bytes to a str"),
     "a tokenizer's name": (TypeError, "text", {"tokenizer": "gpt2"}, "must be a tokenizer, not 'gpt2'"),
     "larger tokenizer": (ValueError, "text", {"tokenizer": get_encoding("gpt2")}, "has 50257 ids, and the model knows"),

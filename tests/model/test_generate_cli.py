@@ -166,6 +166,12 @@ def test_broken_lines_are_named(made, capsys, monkeypatch, line, words):
     assert words in run(capsys, made[0], "-", code=1).err
 
 
+def test_a_backend_that_there_is_not(made, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "tensorlow")
+    shown = run(capsys, made[0], "a", code=2).err
+    assert "KERAS_BACKEND is 'tensorlow': set it to jax, tensorflow, torch" in shown
+
+
 def test_no_checkpoint_and_no_vocabulary(made, capsys, tmp_path):
     (tmp_path / "empty").mkdir()
     shown = run(capsys, str(tmp_path / "empty"), "a", code=1).err

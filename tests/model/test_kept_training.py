@@ -299,7 +299,7 @@ BAD_ARGUMENTS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("enable_lora", {"rank": True}, TypeError, "rank must be an integer"),
     ("enable_lora", {"rank": 0}, ValueError, "rank must be at least 1"),
     ("enable_lora", {"rank": 2, "lora_alpha": "4"}, TypeError, "lora_alpha must be a number such as 16"),
-    ("enable_lora", {"rank": 2, "lora_alpha": 0}, ValueError, "lora_alpha must be above 0"),
+    ("enable_lora", {"rank": 2, "lora_alpha": 0}, ValueError, "lora_alpha must be more than 0"),
     ("enable_lora", {"rank": 2, "target_names": "c_attn"}, TypeError, r"sequence of names: \['c_attn'\]"),
     ("enable_lora", {"rank": 2, "also_train": "wte"}, TypeError, r"also_train is a sequence of names"),
     ("resize_token_embeddings", {"new_num_tokens": "70"}, TypeError, r"must be an integer.*not '70'"),

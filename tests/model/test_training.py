@@ -100,6 +100,28 @@ def test_fit_with_keras_loss_and_metrics():
     assert abs(before - own) < 1e-4
 
 
+@pytest.mark.parametrize("name", ["GPT2LMHeadModel", "GPT2ForTokenClassification"])
+def test_metrics_compare_what_the_own_loss_compares(name):
+    """A language model's token with the logits before it; what is labelled -100 nowhere."""
+    model = getattr(gpt2model, name)(GPT2Config(**TINY, **STILL, num_labels=3, tie_word_embeddings=False))
+    ids = ids_of(4)
+    labels = ids % 3 if "Token" in name else ids.copy()
+    labels[:2, 5:] = -100
+    prepared(model, "sgd", metrics=["accuracy"])
+    best = array(answer(model, ids).logits).argmax(-1)
+    labels[2] = best[2]
+    if "Token" not in name:
+        labels[2, 1:] = best[2, :-1]
+        best, held = best[:, :-1], labels[:, 1:]
+    else:
+        held = labels
+    expected = (best == held)[held != -100].mean()
+    assert 0.1 < expected < 0.9
+    for x, y in (({"input_ids": ids, "labels": labels}, None), (ids, labels)):
+        found = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)
+        assert abs(found["accuracy"] - expected) < 1e-6
+
+
 def test_other_heads_learn():
     """Double heads and question answering: all their losses go down together."""
     double = gpt2model.GPT2DoubleHeadsModel(GPT2Config(**TINY, **STILL, summary_first_dropout=0.0))

@@ -24,6 +24,11 @@ def description_of(directory: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(directory) / DESCRIPTION_FILE
     if not file.is_file():
+        versions = sorted(place.parent for place in Path(directory).glob(f"[0-9]*/{DESCRIPTION_FILE}"))
+        if versions:
+            raise FileNotFoundError(
+                f"{directory} holds versions of a generator: load one, such as {versions[-1]}"
+            )
         raise FileNotFoundError(
             f"{file} is missing: {directory} was not written by export_text_generator, or not as a whole"
         )

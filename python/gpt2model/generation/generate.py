@@ -71,8 +71,9 @@ def options_of(
     """
     if generation_config is not None and not isinstance(generation_config, GenerationConfig):
         raise TypeError(
-            f"generation_config must be a GenerationConfig, not {type(generation_config).__name__}; "
-            "GenerationConfig.from_dict makes one of a mapping."
+            "generation_config must be a GenerationConfig of gpt2model, not "
+            f"{type(generation_config).__module__}.{type(generation_config).__qualname__}: "
+            "GenerationConfig.from_dict makes one of a mapping, such as its to_dict()."
         )
     own = {name: options.get(name, default) for name, default in _ARGUMENTS.items()}
     said = {name: value for name, value in options.items() if name not in _ARGUMENTS}

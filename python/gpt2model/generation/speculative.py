@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 
 from ..backend import Tensor
+from ..config import GPT2Config
 from ..errors import GenerationConfigError
 from .answers import check_fault
 from .compiling import program
@@ -175,8 +176,11 @@ def from_a_model(request: Request, assistant: Any, count: int) -> Guess:
     """Guesses what a smaller model finds likeliest.
 
     Raises:
+        TypeError: it is no model.
         GenerationConfigError: it has another vocabulary, or too few positions.
     """
+    if not isinstance(getattr(assistant, "config", None), GPT2Config):
+        raise TypeError(f"assistant_model must be a model of gpt2model, not {assistant!r}.")
     config, own = assistant.config, request.model.config
     if config.vocab_size != own.vocab_size:
         raise GenerationConfigError(

@@ -78,9 +78,12 @@ def _choose_backend(wanted: str | None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if wanted is not None:
         os.environ["KERAS_BACKEND"] = wanted
-    settings = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
-    if "KERAS_BACKEND" in os.environ or settings.exists():
+    said = os.environ.get("KERAS_BACKEND")
+    if said is not None and said not in _BACKENDS:
+        raise UsageError(f"KERAS_BACKEND is {said!r}: set it to {', '.join(_BACKENDS)}, or leave it out")
+    if said is not None:
         return
+    # Not what keras.json says: Keras writes that itself on its first run, and the second would run elsewhere.
     installed = next((name for name in _BACKENDS if find_spec(name) is not None), _BACKENDS[0])
     os.environ["KERAS_BACKEND"] = installed
 

@@ -159,12 +159,15 @@ def _texts(source: Source, options: argparse.Namespace, line: Progress) -> Itera
 
 
 def _table(use: Use, most: int) -> str:
-    unused = use.unused()
-    entries = len(use.encoding.token_bytes())
+    unused, tokens = set(use.unused()), use.encoding.token_bytes()
+    entries = len(tokens)
+    alone = [token_id for token_id, token in tokens if len(token) == 1]
+    idle = sum(token_id in unused for token_id in alone)
     rows = [
         f"{use.name}: {use.encoding.n_vocab} ids",
         f"  {use.size} bytes, {use.tokens} tokens, {use.bytes_per_token:.3f} bytes per token",
-        f"  {len(unused)} of {entries} entries unused ({len(unused) / max(entries, 1):.1%})",
+        f"  {len(unused)} of {entries} entries unused ({len(unused) / max(entries, 1):.1%}): {idle} of {len(alone)}"
+        f" single bytes, {len(unused) - idle} of {entries - len(alone)} merges (some are only steps to longer tokens)",
     ]
     longest = use.longest(most)
     if longest:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .._core import TokenizerError
+from .._core import TokenizerError, VocabError
 from ..files import new_directory, write_files_atomically
 from ..formats import merges_txt_bytes, tokenizer_json_bytes, vocab_json_bytes
 from .added_tokens import AddedToken
@@ -123,6 +123,11 @@ class PretrainedSurface(VocabularySurface):
         place = Path(name, subfolder or "")
         paths = {file: str(place / file) for file in FILES if (place / file).is_file()}
         if Path(name).is_file():
+            if name.endswith(".tiktoken"):
+                raise VocabError(
+                    f"{name!r} is a .tiktoken file, which says nothing of a tokenizer's settings: read it by"
+                    f" Encoding.from_tiktoken, or `gpt2tok convert {name} tokenizer.json`"
+                )
             paths = {TOKENIZER: name}
         elif not is_loadable(paths):
             if name in GPT2_NAMES:

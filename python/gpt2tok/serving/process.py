@@ -33,6 +33,8 @@ def serve(path: Path, *, name: str | None, host: str, port: int, limits: Limits,
     place = place_of(path, name)
     with _listening(host, port) as listener:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it writes of every request that it refuses
+        if sys.stderr.isatty():
+            print(f"gpt2tok: loading {place.directory} and warming it up", file=sys.stderr, flush=True)
         from .loaded import ServedModel  # TensorFlow takes seconds: what is wrong above is told before
 
         try:
@@ -53,6 +55,9 @@ def serve(path: Path, *, name: str | None, host: str, port: int, limits: Limits,
             timeout_graceful_shutdown=PATIENCE,
             timeout_keep_alive=5,
         )
+        listener.listen(
+            2048
+        )  # as uvicorn does a moment later: whoever reads the line below may connect at once
         at = f"http://{host}:{listener.getsockname()[1]}/v1/models/{place.name}"
         print(
             f"gpt2tok: serving {place.directory} (version {place.version}, {replayed} warm-up requests) at {at}",
