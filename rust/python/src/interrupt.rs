@@ -93,3 +93,14 @@ pub(crate) fn run_beside_with<T: Send>(
         (Err(panic), None) => std::panic::resume_unwind(panic),
     }
 }
+
+/// Runs `work`, which cannot be stopped, on a thread of its own; what a signal handler raises is raised at once, and the
+/// thread then ends by itself, its result dropped. For work of a second at most that touches nothing but what it owns.
+pub(crate) fn run_apart<T: Send + 'static>(py: Python<'_>, work: impl Send + 'static + FnOnce() -> T) -> PyResult<T> {
+    let worker = std::thread::spawn(work);
+    while !worker.is_finished() {
+        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
+        py.check_signals()?;
+    }
+    worker.join().map_err(|panic| std::panic::resume_unwind(panic))
+}
