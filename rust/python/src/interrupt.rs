@@ -1,9 +1,9 @@
 //! How does Ctrl-C reach long work? Runs work without the interpreter's lock and asks for signals now and then.
 
 use std::cell::RefCell;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gpt2tok_core::Scratch;
@@ -55,15 +55,6 @@ pub(crate) fn run_here<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGo
 
 /// Runs `work`, which uses other threads, while this thread waits and looks for signals.
 pub(crate) fn run_beside<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGoing<'_>) -> T) -> PyResult<T> {
-    run_beside_with(py, |_| Ok(()), work)
-}
-
-/// The same, and calls `tick` whenever it has looked for signals; what either raises ends the work.
-pub(crate) fn run_beside_with<T: Send>(
-    py: Python<'_>,
-    tick: impl Send + Sync + Fn(Python<'_>) -> PyResult<()>,
-    work: impl Send + FnOnce(&KeepGoing<'_>) -> T,
-) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let stop = AtomicBool::new(false);
         let keep_going = || !stop.load(Ordering::Relaxed);
@@ -77,7 +68,7 @@ pub(crate) fn run_beside_with<T: Send>(
             });
             while receiver.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 if raised.is_none()
-                    && let Err(error) = Python::attach(|py| py.check_signals().and_then(|()| tick(py)))
+                    && let Err(error) = Python::attach(|py| py.check_signals())
                 {
                     raised = Some(error);
                     stop.store(true, Ordering::Relaxed);
@@ -94,13 +85,31 @@ pub(crate) fn run_beside_with<T: Send>(
     }
 }
 
-/// Runs `work`, which cannot be stopped, on a thread of its own; what a signal handler raises is raised at once, and the
-/// thread then ends by itself, its result dropped. For work of a second at most that touches nothing but what it owns.
-pub(crate) fn run_apart<T: Send + 'static>(py: Python<'_>, work: impl Send + 'static + FnOnce() -> T) -> PyResult<T> {
-    let worker = std::thread::spawn(work);
-    while !worker.is_finished() {
-        py.detach(|| std::thread::sleep(Duration::from_millis(1)));
-        py.check_signals()?;
-    }
-    worker.join().map_err(|panic| std::panic::resume_unwind(panic))
+/// Runs `work`, which owns all that it touches, on a thread of its own; this thread looks for signals and calls `tick`.
+///
+/// What either raises is raised at once, wherever the work is: it is told to stop, its result is dropped, and its thread
+/// ends by itself. So steps that cannot be stopped (a large table built or freed) do not keep Ctrl-C waiting.
+pub(crate) fn run_apart<T: Send + 'static>(
+    py: Python<'_>,
+    tick: impl Send + Sync + Fn(Python<'_>) -> PyResult<()>,
+    work: impl Send + 'static + FnOnce(&KeepGoing<'_>) -> T,
+) -> PyResult<T> {
+    let going = Arc::new(AtomicBool::new(true));
+    let (sender, receiver): (_, Receiver<()>) = channel();
+    let worker = std::thread::spawn({
+        let going = Arc::clone(&going);
+        move || {
+            let result = work(&|| going.load(Ordering::Relaxed));
+            drop(sender);
+            result
+        }
+    });
+    let result = py.detach(move || -> PyResult<_> {
+        while receiver.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            Python::attach(|py| py.check_signals().and_then(|()| tick(py)))
+                .inspect_err(|_| going.store(false, Ordering::Relaxed))?;
+        }
+        Ok(worker.join())
+    })?;
+    result.map_err(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,5 +1,6 @@
 //! `Trainer`: learning a vocabulary, from Python objects that hold text.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use gpt2tok_core::train::{self, Cut, Options, Stream, TrainError, Watch};
@@ -10,7 +11,7 @@ use pyo3::types::{PyBytes, PyIterator, PyList, PyString, PyTuple};
 use crate::arguments::{self, OnInvalid};
 use crate::encoding::PyEncoding;
 use crate::errors::{SpecialTokenError, TokenizerError, from_vocab};
-use crate::interrupt::{run_apart, run_beside, run_beside_with};
+use crate::interrupt::{run_apart, run_beside};
 use crate::pool::{Threads, threads_for};
 
 /// Batches larger than this (one long text that cannot be cut) are counted with an eye on signals.
@@ -220,27 +221,30 @@ impl PyTrainer {
         let Some(trainer) = self.trainer.take() else {
             return Err(PyRuntimeError::new_err("this Trainer has learned already"));
         };
-        let pool = self.threads.as_ref().map(Threads::pool);
-        let (learned, wanted) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let merges = |so_far: usize, of: usize| {
-            learned.store(so_far, Ordering::Relaxed);
-            wanted.store(of, Ordering::Relaxed);
+        let threads = self.threads.clone();
+        let so_far = Arc::new((AtomicUsize::new(0), AtomicUsize::new(0)));
+        let merges = {
+            let so_far = Arc::clone(&so_far);
+            move |learned: usize, wanted: usize| {
+                so_far.0.store(learned, Ordering::Relaxed);
+                so_far.1.store(wanted, Ordering::Relaxed);
+            }
         };
         let progress = progress.map(Bound::unbind);
         let tick = |py: Python<'_>| match &progress {
             Some(progress) => {
-                let so_far = (learned.load(Ordering::Relaxed), wanted.load(Ordering::Relaxed));
-                progress.call1(py, so_far).map(drop)
+                let numbers = (so_far.0.load(Ordering::Relaxed), so_far.1.load(Ordering::Relaxed));
+                progress.call1(py, numbers).map(drop)
             }
             None => Ok(()),
         };
-        let done = run_beside_with(py, tick, |keep_going| {
+        let done = run_apart(py, tick, move |keep_going| {
+            let pool = threads.as_ref().map(Threads::pool);
             let trained = trainer.learn(pool, Watch { keep_going, merges: &merges })?;
             let numbers = (trained.learned, trained.wanted, trained.dropped.pretokens, trained.dropped.occurrences);
-            Ok((trained, numbers))
+            Ok((trained.encoding(name), numbers))
         })?;
-        let (trained, (learned, wanted, pretokens, occurrences)) = done.map_err(from_train)?;
-        let encoding = run_apart(py, move || trained.encoding(name))?; // a third of a second for 300,000 ids
+        let (encoding, (learned, wanted, pretokens, occurrences)) = done.map_err(from_train)?;
         Ok((PyEncoding::from(encoding.map_err(from_vocab)?), learned, wanted, pretokens, occurrences))
     }
 }
