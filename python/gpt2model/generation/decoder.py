@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, final
 from keras import ops
 
 from ..activations import activation
-from ..attention import explicit_attention, fused_attention, swap
+from ..attention import explicit_attention, swap
 from ..backend import BACKEND, Tensor
 from ..blocked_attention import blocked_attention, can_be_blocked
 from ..cache import writes_over
@@ -24,6 +24,7 @@ from ..masks import Visibility, causal_mask
 from .crossing import Encoded
 from .places import written
 from .products import of_rows, product
+from .torch_layers import layers_in_torch
 from .weights import Kernel, Weights
 
 
@@ -173,16 +174,29 @@ def features(  # noqa: PLR0917
     """
     steps = ops.shape(ids)[1]
     offset, room = cache.offset, cache.room
-    fresh = isinstance(offset, int) and offset == 0
+    fresh = _fresh(cache)
     end: Any = steps if fresh else room
     if BACKEND == "torch":
         end = int(offset) + steps  # no fixed shape to keep: attend to what is there
     before: Any = 0 if fresh else offset
     order = causal_mask(steps, end, before) if order is None else order[..., :end]
     mask = ops.logical_and(order, ops.expand_dims(real[:, :end], (1, 2)))
+    hidden = look_up(weights["wte"], ids) + ops.take(weights["wpe"], positions, axis=0)
+    layers = layers_in_torch if BACKEND == "torch" else _layers
+    hidden, keys, values = layers(shape, weights, hidden, cache, mask, encoder)
+    if keep is not None:
+        hidden = hidden[:, steps - keep :]
+    return normalized(hidden, weights["ln_f"], shape.epsilon), Cache(keys, values, offset + steps)
+
+
+def _layers(  # noqa: PLR0917
+    shape: Shape, weights: Weights, hidden: Tensor, cache: Cache, mask: Tensor, encoder: Encoded
+) -> tuple[Tensor, tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """New tokens through every layer; `layers_in_torch` says what is given and given back."""
+    offset, end = cache.offset, ops.shape(mask)[-1]
+    fresh = _fresh(cache)
     sight = Visibility(causal=False, mask=mask, ordered=fresh)
     act = activation(shape.activation)
-    hidden = look_up(weights["wte"], ids) + ops.take(weights["wpe"], positions, axis=0)
     keys, values = [], []
     for index, layer in enumerate(weights["layers"]):
         qkv = product(normalized(hidden, layer["ln_1"], shape.epsilon), layer["qkv"])
@@ -202,11 +216,12 @@ def features(  # noqa: PLR0917
             hidden = hidden + product(mixture, layer["cross_proj"])
         inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]))
         hidden = hidden + product(inner, layer["out"])
-    if keep is not None:
-        hidden = hidden[:, steps - keep :]
-    return normalized(hidden, weights["ln_f"], shape.epsilon), Cache(
-        tuple(keys), tuple(values), offset + steps
-    )
+    return hidden, tuple(keys), tuple(values)
+
+
+def _fresh(cache: Cache) -> bool:
+    """Whether nothing lies before the new tokens, and it is known while tracing."""
+    return isinstance(cache.offset, int) and cache.offset == 0
 
 
 def _in_heads(shape: Shape, tensor: Tensor) -> Tensor:
@@ -260,10 +275,6 @@ def _attended(  # noqa: PLR0917
     scale = shape.scales[index]
     if seen is None and can_be_blocked(query, key, sight):
         mixture = swap(blocked_attention(swap(query), swap(key), swap(value), sight, scale))
-    elif BACKEND == "torch":
-        if seen is not None:
-            key, value = (swap(ops.reshape(part, (rows, shape.heads, -1, shape.head_dim))) for part in seen)
-        mixture = fused_attention(query, key, value, sight, scale)
     elif seen is None:
         mixture, _ = explicit_attention(
             swap(query), swap(key), swap(value), sight, scale, upcast=shape.upcast

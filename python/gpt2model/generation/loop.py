@@ -17,6 +17,7 @@ from ..backend import Tensor
 from .crossing import Encoded, encoded
 from .decoder import Cache, Shape, features, forward, head
 from .history import NOTHING, History
+from .likeliest import likeliest
 from .processor import Processor, apply, join
 from .randomness import gumbel
 from .tokens import one_of
@@ -207,7 +208,7 @@ def chosen(plan: Plan, given: Given, state: State, logits: Tensor) -> State:
     """The state with one token more; logits (rows, vocabulary)."""
     scores = processed(plan, given, state, logits)
     noisy = scores + gumbel(given.seed, state.new, tuple(logits.shape)) if plan.sample else scores
-    return appended(plan, given, state, logits, scores, ops.cast(ops.argmax(noisy, axis=-1), "int32"))
+    return appended(plan, given, state, logits, scores, likeliest(noisy))
 
 
 def processed(plan: Plan, given: Given, state: State, logits: Tensor) -> Tensor:

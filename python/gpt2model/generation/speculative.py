@@ -25,6 +25,7 @@ from .answers import check_fault
 from .compiling import program
 from .decoder import Cache, forward
 from .history import NOTHING, History
+from .likeliest import likeliest
 from .loop import Given, Plan, State, chosen, fault_of, prefilled, visible
 from .processor import apply, join
 from .randomness import gumbel
@@ -73,7 +74,7 @@ def verified(
         said = ops.where(ops.expand_dims(column < filled, 0), ids, NOTHING)
         scores = apply(processors, History(said, filled, new, given.prompt), logits[:, index])
         noisy = scores + gumbel(given.seed, new, (1, plan.shape.vocabulary)) if plan.sample else scores
-        tokens.append(ops.cast(ops.argmax(noisy, axis=-1), "int32"))
+        tokens.append(likeliest(noisy))
         faults.append(fault_of(scores, state.finished))
     return ops.concatenate(tokens), ops.stack(faults), cache.keys, cache.values
 
@@ -167,7 +168,7 @@ def drafted(plan: Plan, weights: Weights, state: tuple[Any, ...], pair: Tensor, 
             plan.shape, weights, fed, ops.expand_dims(places, 0), Cache(keys, values, offset), seen
         )
         keys, values, offset = cache.keys, cache.values, offset + steps
-        fed = ops.expand_dims(ops.cast(ops.argmax(logits[:, 0], axis=-1), "int32"), 1)
+        fed = ops.expand_dims(likeliest(logits[:, 0]), 1)
         tokens.append(fed[0])
     return ops.concatenate(tokens), (keys, values)
 
