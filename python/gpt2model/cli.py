@@ -17,6 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, final
 
+from gpt2tok.cli.overwriting import add_overwrite
+
 from .extras import extra_named
 
 DONE, DATA_ERROR, USAGE_ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
@@ -160,6 +162,7 @@ A tokenizer beside FROM goes along. Files appear whole or not at all.""",
         metavar="SIZE",
         help="split safetensors above this, which is also what memory holds (default: 5GB)",
     )
+    add_overwrite(parser)
     _add_hub(parser)
     parser.set_defaults(run=_convert)
 
@@ -214,7 +217,9 @@ def _convert(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise _UsageError(str(error)) from error
     source = locate(options.source, revision=options.revision)
-    for path in convert(source, target, kind, dtype=options.dtype, max_shard_size=size):
+    for path in convert(
+        source, target, kind, dtype=options.dtype, max_shard_size=size, overwrite=options.overwrite
+    ):
         print(path)
     return DONE
 

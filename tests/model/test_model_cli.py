@@ -41,6 +41,18 @@ def test_to_a_keras_file_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert all(np.array_equal(stored[key], value) for key, value in golden_weights().items())
 
 
+def test_a_keras_file_is_replaced_only_with_overwrite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "tiny.keras"
+    archive.write_text("years of work", "utf-8")
+    assert main(["convert", str(SAFE), str(archive)]) == 1
+    assert f"{archive}: is there already: " in capsys.readouterr().err
+    assert archive.read_text("utf-8") == "years of work"
+    assert main(["convert", str(SAFE), str(archive), "--overwrite"]) == 0
+    assert isinstance(keras.saving.load_model(archive), GPT2LMHeadModel)
+
+
 def test_another_models_tokenizer_is_not_written_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

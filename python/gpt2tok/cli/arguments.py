@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from gpt2tok._core import __version__
 from gpt2tok.cli import generate_arguments
+from gpt2tok.cli.overwriting import add_overwrite
 from gpt2tok.cli.problems import UsageError
 from gpt2tok.cli.stdout import print_text
 
@@ -169,6 +170,7 @@ What was written is read back and compared before it is put in place, whole or n
         help="the format to write, where TO's name does not tell (vocab: vocab.json and merges.txt)",
     )
     _add_special(parser)
+    add_overwrite(parser)
 
 
 def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -243,6 +245,7 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
         choices=("vocab", "tokenizer.json", "tiktoken"),
         help="the format, where TO's name does not tell",
     )
+    add_overwrite(parser)
     special = parser.add_mutually_exclusive_group()
     special.add_argument(
         "--special",

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from gpt2tok import files
 from gpt2tok._core import Encoding, UnknownTokenError, VocabError
+from gpt2tok.cli.overwriting import refuse_replacing
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.streams import output, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
@@ -42,9 +43,13 @@ def run(options: argparse.Namespace) -> int:
             f"vocab.json is one of two files: give a directory ({Path(options.target).parent}{os.sep}) to get it with"
             " its merges.txt, or name a tokenizer.json"
         )
+    target = Path(options.target)
+    if kind == "vocab":
+        refuse_beside(target)
+    if options.target != "-":
+        refuse_replacing(files_at(kind, target), overwrite=options.overwrite)
     encoding = load(options.source, options.special_tokens)
     source = None if options.source == DEFAULT else find(options.source)
-    target = Path(options.target)
     try:
         if source is not None and source[0] == kind != "vocab":
             contents = {target.name: source[1][0].read_bytes()}  # All that it says, also what we do not read.
@@ -145,6 +150,11 @@ def _merges(encoding: Encoding) -> list[tuple[bytes, bytes]] | None:
         return None
 
 
+def files_at(kind: Format, target: Path) -> list[Path]:
+    """The files that a format is written to."""
+    return [target / "vocab.json", target / "merges.txt"] if kind == "vocab" else [target]
+
+
 def refuse_beside(target: Path) -> None:
     """Another layout's files in the directory would be read with what is saved there.
 
@@ -158,7 +168,6 @@ def refuse_beside(target: Path) -> None:
 
 def save_directory(target: Path, contents: dict[str, bytes]) -> None:
     """Save vocab.json and merges.txt; a directory that is made for them goes again if that fails."""
-    refuse_beside(target)
     new = not target.exists()
     try:
         target.mkdir(exist_ok=True)

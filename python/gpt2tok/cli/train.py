@@ -13,11 +13,13 @@ from pathlib import Path
 from gpt2tok import files
 from gpt2tok._core import Encoding, TokenizerError, Trainer, VocabError
 from gpt2tok.cli.convert import (
+    files_at,
     format_of_name,
     prove,
     refuse_beside,
     without_special_tokens,
 )
+from gpt2tok.cli.overwriting import refuse_replacing
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.streams import Source, sources
 from gpt2tok.cli.vocabularies import Format
@@ -34,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError("--output names a directory or a file, and - is neither: give one")
     kind = options.to or format_of_name(options.output)
     target = Path(options.output)
-    _refuse_target(kind, target)
+    _refuse_target(kind, target, overwrite=options.overwrite)
     if options.field == "":
         raise UsageError("--field is empty: give the name of the field that holds the text")
     special = [] if options.no_special else options.special_tokens or [END_OF_TEXT]
@@ -74,7 +76,7 @@ def _feed(trainer: Trainer, source: Source, options: argparse.Namespace, line: P
         raise DataError(what if what.startswith(source.name) else f"{source.name}: {what}") from error
 
 
-def _refuse_target(kind: Format, target: Path) -> None:
+def _refuse_target(kind: Format, target: Path, *, overwrite: bool) -> None:
     """What would fail when all is learned had better fail now."""
     if kind == "vocab":
         if target.exists() and not target.is_dir():
@@ -89,13 +91,14 @@ def _refuse_target(kind: Format, target: Path) -> None:
             f"vocab.json is one of two files: give a directory ({target.parent}{os.sep}) to get it with its merges.txt,"
             " or name a tokenizer.json"
         )
+    refuse_replacing(files_at(kind, target), overwrite=overwrite)
     if not target.parent.is_dir():
         raise DataError(f"{target}: the directory {target.parent} does not exist: create it first")
-    written = target if target.is_dir() else target.resolve().parent
+    folder = target if target.is_dir() else target.resolve().parent
     straight = target.exists() and not target.is_file() and not target.is_dir()  # a device or a pipe
-    if not straight and not os.access(written, os.W_OK | os.X_OK):
+    if not straight and not os.access(folder, os.W_OK | os.X_OK):
         raise DataError(
-            f"{target}: no permission to write in {written}: choose another place, or change its permissions"
+            f"{target}: no permission to write in {folder}: choose another place, or change its permissions"
         )
 
 
