@@ -47,7 +47,7 @@ def train(folder: Path, *arguments: object) -> None:
 def test_every_format_holds_the_merges_of_tokenizers(folder: Path) -> None:
     wanted = oracle(folder / "text.txt", 900)
     train(folder, "text.txt", "-o", "pair/", "--vocab-size", 900)
-    assert listing(folder / "pair") == ["merges.txt", "vocab.json"]
+    assert listing(folder / "pair") == ["merges.txt", "tokenizer_config.json", "vocab.json"]
     lines = (folder / "pair/merges.txt").read_text("utf-8").splitlines()
     assert lines == ["#version: 0.2", *(" ".join(merge) for merge in wanted)]
     vocab = json.loads((folder / "pair/vocab.json").read_bytes())
@@ -86,6 +86,8 @@ def test_options_reach_the_trainer(folder: Path) -> None:
     assert [token["content"] for token in made["added_tokens"]] == ["<a>", "<b>"]
     train(folder, "text.txt", "-o", "none.json", "--vocab-size", 300, "--no-special")
     assert json.loads((folder / "none.json").read_bytes())["added_tokens"] == []
+    train(folder, "text.txt", "-o", "pair", "--vocab-size", 300, "--special", "<a>")
+    assert output("encode", "--vocab", "pair", "--allow-special", "-t", "<a>", cwd=folder) == b"299\n"
     noted(
         ["train", "text.txt", "-o", "few", "--vocab-size", "300", "--max-pretokens", "50"],
         folder,

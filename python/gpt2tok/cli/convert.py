@@ -21,7 +21,7 @@ from gpt2tok.cli.overwriting import refuse_replacing
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.streams import output, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
-from gpt2tok.training.saving import vocabulary_files
+from gpt2tok.training.saving import CONFIG, MERGES, VOCAB, refuse_beside, vocabulary_files
 
 # Characters whose UTF-8 holds, together, every byte that UTF-8 has: what becomes of those without a token.
 _ALL_BYTES = "".join(
@@ -47,7 +47,8 @@ def run(options: argparse.Namespace) -> int:
     if kind == "vocab":
         refuse_beside(target)
     if options.target != "-":
-        refuse_replacing(files_at(kind, target), overwrite=options.overwrite)
+        written = [target / VOCAB, target / MERGES] if kind == "vocab" else [target]
+        refuse_replacing(written, overwrite=options.overwrite)
     encoding = load(options.source, options.special_tokens)
     source = None if options.source == DEFAULT else find(options.source)
     try:
@@ -106,6 +107,8 @@ def prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
                 again = Encoding.from_tiktoken(paths[0], special_tokens=encoding.special_tokens)
             elif kind == "tokenizer.json":
                 again = Encoding.from_tokenizer_json(paths[0])
+            elif CONFIG in contents:
+                again = load(folder)
             else:
                 again = Encoding.from_files(*paths)
         except VocabError as error:  # About files that nobody will ever see.
@@ -148,22 +151,6 @@ def _merges(encoding: Encoding) -> list[tuple[bytes, bytes]] | None:
         return encoding.merges()
     except VocabError:  # Some .tiktoken files merge as no list of merges does.
         return None
-
-
-def files_at(kind: Format, target: Path) -> list[Path]:
-    """The files that a format is written to."""
-    return [target / "vocab.json", target / "merges.txt"] if kind == "vocab" else [target]
-
-
-def refuse_beside(target: Path) -> None:
-    """Another layout's files in the directory would be read with what is saved there.
-
-    Raises:
-        DataError: there is one.
-    """
-    for beside in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
-        if (target / beside).exists():
-            raise DataError(f"{target}: a {beside} stands there and would be read with it: remove it first")
 
 
 def save_directory(target: Path, contents: dict[str, bytes]) -> None:

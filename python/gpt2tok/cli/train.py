@@ -13,10 +13,8 @@ from pathlib import Path
 from gpt2tok import files
 from gpt2tok._core import Encoding, TokenizerError, Trainer, VocabError
 from gpt2tok.cli.convert import (
-    files_at,
     format_of_name,
     prove,
-    refuse_beside,
     without_special_tokens,
 )
 from gpt2tok.cli.overwriting import refuse_replacing
@@ -25,8 +23,10 @@ from gpt2tok.cli.streams import Source, sources
 from gpt2tok.cli.vocabularies import Format
 from gpt2tok.training.corpora import READ_SIZE, JsonLines
 from gpt2tok.training.progress import Progress
-from gpt2tok.training.saving import vocabulary_files
+from gpt2tok.training.saving import CONFIG, MERGES, VOCAB, refuse_beside, tokenizer_config, vocabulary_files
 from gpt2tok.training.training import END_OF_TEXT, learn, new_trainer
+
+_DIRECTORY = (VOCAB, MERGES, CONFIG)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,7 +83,7 @@ def _refuse_target(kind: Format, target: Path, *, overwrite: bool) -> None:
             raise DataError(
                 f"{target}: a file stands there, not a directory: remove it or choose another place"
             )
-        refuse_beside(target)
+        refuse_beside(target, _DIRECTORY)
     elif target.is_dir():
         raise DataError(f"{target}: a directory stands there: give the path of a file, or --to vocab")
     if kind == "tokenizer.json" and target.name == "vocab.json":
@@ -91,7 +91,8 @@ def _refuse_target(kind: Format, target: Path, *, overwrite: bool) -> None:
             f"vocab.json is one of two files: give a directory ({target.parent}{os.sep}) to get it with its merges.txt,"
             " or name a tokenizer.json"
         )
-    refuse_replacing(files_at(kind, target), overwrite=overwrite)
+    written = [target / name for name in _DIRECTORY] if kind == "vocab" else [target]
+    refuse_replacing(written, overwrite=overwrite)
     if not target.parent.is_dir():
         raise DataError(f"{target}: the directory {target.parent} does not exist: create it first")
     folder = target if target.is_dir() else target.resolve().parent
@@ -105,11 +106,13 @@ def _refuse_target(kind: Format, target: Path, *, overwrite: bool) -> None:
 def _save(encoding: Encoding, kind: Format, target: Path) -> None:
     try:
         made = vocabulary_files(encoding, kind, target.name, [])
+        if kind == "vocab":
+            made[CONFIG] = tokenizer_config(encoding)
         prove(encoding, made, kind)
     except VocabError as error:
         raise DataError(f"what was learned cannot become {kind}: {error}") from error
     if kind == "vocab":
-        refuse_beside(target)
+        refuse_beside(target, _DIRECTORY)
         with files.new_directory(target):
             files.write_files_atomically(target, made)
     else:

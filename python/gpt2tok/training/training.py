@@ -99,8 +99,9 @@ def train(
         name: the encoding's.
 
     Returns:
-        The vocabulary, ready to encode. A `UserWarning` says if the corpus had fewer tokens to learn than there
-        was room for, or what `max_pretokens` dropped.
+        The vocabulary, ready to encode; `gpt2tok.training.save` writes it. For a tokenizer with Hugging Face's
+        surface, save it in a directory: `GPT2TokenizerFast.from_pretrained(directory)`. A `UserWarning` says if the
+        corpus had fewer tokens to learn than there was room for, or what `max_pretokens` dropped.
 
     Raises:
         TokenizerError: vocab_size does not hold the bytes and special tokens, the corpus is empty, text is not
