@@ -260,9 +260,10 @@ def test_names_of_files_that_are_taken_for_texts_are_pointed_out(tmp_path: Path)
     path = tmp_path / "corpus.txt"
     path.write_text("low lower lowest\n" * 99, "utf-8")
     with pytest.warns(
-        UserWarning, match=r"corpus.txt' was taken for a text, and is the name of a file"
+        UserWarning,
+        match=r"corpus.txt' is taken for a text, and is the name of a file: to read that file, wrap it",
     ) as caught:
-        gpt2tok.train(["low\0", str(path)], 1000)
+        gpt2tok.train(["low\0", str(path)], 258)  # a vocabulary that even a name fills
     with pytest.warns(UserWarning, match="tokens to learn") as others:
         gpt2tok.train([path, "low" * 3], 1000)
     assert len(caught) == len(others) == 1 and "taken for" not in str(others[0].message)
