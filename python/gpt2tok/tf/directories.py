@@ -14,6 +14,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from ..files import new_directory
+
 WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
@@ -50,14 +52,14 @@ def new_saved_model(directory: str | os.PathLike[str], *, overwrite: bool) -> It
         OSError: the directory cannot be written. What was there is there.
     """
     target = check_place(directory, overwrite=overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield scratch / "new"
-        _put(scratch / "new", target, scratch / "old")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with new_directory(target.parent):  # which goes again after an error
+        # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield scratch / "new"
+            _put(scratch / "new", target, scratch / "old")
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_warm_up(written: Path, records: Sequence[bytes]) -> None:
