@@ -17,6 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, final
 
+from gpt2tok.cli.overwriting import add_overwrite
+from gpt2tok.cli.quiet import keep_tensorflow_quiet
+
 from .extras import extra_named
 
 DONE, DATA_ERROR, USAGE_ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
@@ -40,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+        if arguments is None:  # Only where the process is ours.
+            keep_tensorflow_quiet()
         with warnings.catch_warnings(record=True) as notes:
             warnings.simplefilter("always", UserWarning)
             with extra_named("this command"):
@@ -160,6 +165,7 @@ A tokenizer beside FROM goes along. Files appear whole or not at all.""",
         metavar="SIZE",
         help="split safetensors above this, which is also what memory holds (default: 5GB)",
     )
+    add_overwrite(parser)
     _add_hub(parser)
     parser.set_defaults(run=_convert)
 
@@ -214,7 +220,9 @@ def _convert(options: argparse.Namespace) -> int:
         except ValueError as error:
             raise _UsageError(str(error)) from error
     source = locate(options.source, revision=options.revision)
-    for path in convert(source, target, kind, dtype=options.dtype, max_shard_size=size):
+    for path in convert(
+        source, target, kind, dtype=options.dtype, max_shard_size=size, overwrite=options.overwrite
+    ):
         print(path)
     return DONE
 
@@ -252,10 +260,23 @@ def _lines(found: dict[str, Any]) -> list[str]:
         "",
         *(f"{a:{widths[0]}}  {b:>{widths[1]}}  {c:{widths[2]}}  {d:>{widths[3]}}" for a, b, c, d in rows),
     ]
-    for what in ("ignored", "new", "unused"):
+    lines += _beside_the_weights(found["ignored"])
+    for what in ("new", "unused"):
         if found[what]:
             lines.append(f"{what}: {', '.join(found[what])}")
     return lines
+
+
+def _beside_the_weights(names: list[str]) -> list[str]:
+    """What the file holds that is no weight, and no fault: of an optimizer there are twice as many as weights."""
+    from .checkpoints.messages import listed
+
+    trained = sum(name.startswith(("optimizer/", "_optimizer/")) for name in names)
+    others = [name for name in names if not name.startswith(("optimizer/", "_optimizer/"))]
+    return [
+        *([f"beside the weights: the state of an optimizer, {trained} arrays"] if trained else []),
+        *([f"beside the weights, and not needed: {listed(others)}"] if others else []),
+    ]
 
 
 if __name__ == "__main__":

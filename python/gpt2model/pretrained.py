@@ -183,6 +183,7 @@ def save_pretrained(
     is_main_process: bool = True,
     safe_serialization: bool = True,
     push_to_hub: bool = False,
+    saved_model: bool = False,
 ) -> list[Path]:
     """Saves a model so that this package and the format's owner load it again. All files appear or none.
 
@@ -197,7 +198,7 @@ def save_pretrained(
         max_shard_size: for "safetensors": bytes, or text like "5GB". A shard is what is held in memory while
             saving.
         is_main_process: False saves nothing, for all but one of several training processes.
-        safe_serialization, push_to_hub: must stay as they are.
+        safe_serialization, push_to_hub, saved_model: must stay as they are.
 
     Returns:
         The paths of the files.
@@ -206,7 +207,7 @@ def save_pretrained(
         OSError: they cannot be written, or files are there that would be read instead of what is saved.
         CheckpointError: the format cannot hold this model.
         TypeError, ValueError: no such format, dtype or size, or the name of a file where a directory belongs.
-        NotImplementedError: `push_to_hub=True` or `safe_serialization=False`.
+        NotImplementedError: `push_to_hub=True`, `saved_model=True` or `safe_serialization=False`.
 
     Example:
         >>> import tempfile
@@ -219,6 +220,11 @@ def save_pretrained(
     if push_to_hub:
         raise NotImplementedError(
             "saving does not upload: save to a directory, then use huggingface_hub.upload_folder"
+        )
+    if saved_model:
+        raise NotImplementedError(
+            "saving writes a checkpoint, and no SavedModel beside it: use model.export(directory) for one from ids to"
+            " logits, gpt2model.export_text_generator for one from text to text"
         )
     if not safe_serialization:
         raise NotImplementedError(

@@ -122,9 +122,9 @@ def test_shards(tmp_path: Path, capsys: Captured) -> None:
         assert sum(value.nbytes for value in stored.values()) <= 20_000
         assert all(index["weight_map"][name] == shard.name for name in stored)
     # Saved again whole, nothing of the shards may stay and be read instead.
-    assert main(["convert", str(SAFE), str(tmp_path)]) == 0
+    assert main(["convert", str(SAFE), str(tmp_path), "--overwrite"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
-    assert main(["convert", str(SAFE), str(tmp_path), "--max-shard-size", "40KB"]) == 0
+    assert main(["convert", str(SAFE), str(tmp_path), "--max-shard-size", "40KB", "--overwrite"]) == 0
     assert not (tmp_path / "model.safetensors").exists()
     with open_checkpoint(tmp_path) as checkpoint:
         assert set(checkpoint.names()) == set(golden_weights())
@@ -148,12 +148,57 @@ def test_convert_to_another_element_type(tmp_path: Path, dtype: str, format: str
 def test_convert_in_place(tmp_path: Path) -> None:
     folder = write_golden(tmp_path / "m")
     before = (folder / "model.safetensors").read_bytes()
-    assert main(["convert", str(folder), str(folder), "--dtype", "float16"]) == 0
+    assert main(["convert", str(folder), str(folder), "--dtype", "float16", "--overwrite"]) == 0
     assert len((folder / "model.safetensors").read_bytes()) < len(before)
     with open_checkpoint(folder) as checkpoint:
         assert np.allclose(
             checkpoint.read("transformer.wte.weight"), golden_weights()["transformer.wte.weight"], atol=1e-3
         )
+
+
+@pytest.mark.parametrize(
+    ("format", "there", "message"),
+    [
+        (
+            "safetensors",
+            ["model.safetensors", "config.json"],
+            "model.safetensors: is there already, and so is config",
+        ),
+        ("safetensors", ["model-00001-of-00009.safetensors"], "model-00001-of-00009.safetensors: is there"),
+        (
+            "safetensors",
+            ["config.json"],
+            "config.json: is there already: choose another place, or give --overwrite",
+        ),
+        ("safetensors", ["merges.txt"], "merges.txt: is there already"),  # another tokenizer's
+        ("keras-hub", ["metadata.json"], "metadata.json: is there already"),
+        ("keras", ["model.keras"], "model.keras: is there already"),
+        ("weights.h5", ["model.weights.h5"], "model.weights.h5: is there already"),
+    ],
+)
+def test_what_stands_there_is_replaced_only_with_overwrite(
+    tmp_path: Path, capsys: Captured, format: str, there: list[str], message: str
+) -> None:
+    source = shutil.copytree(SAFE, tmp_path / "source")
+    for name in ("vocab.json", "merges.txt"):
+        (source / name).write_text("{}", "utf-8")
+    target = tmp_path / "t"
+    target.mkdir()
+    (target / "vocab.json").write_text("{}", "utf-8")  # the same bytes again replace nothing
+    for name in there:
+        (target / name).write_text("years of work")
+    before = {path.name: path.read_bytes() for path in target.iterdir()}
+    arguments = ["convert", str(source), str(target), "--format", format]
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert message in printed.err and printed.err.count("\n") == 1 and not printed.out
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == before
+    if format in ("safetensors", "keras-hub"):  # the others need a model: tests/model/test_model_cli.py
+        assert main([*arguments, "--overwrite"]) == 0
+        left = [name for name in there if (target / name).exists()]
+        assert all((target / name).read_bytes() != b"years of work" for name in left)
+        with open_checkpoint(target) as checkpoint:
+            assert checkpoint.format == format
 
 
 def test_permissions_of_what_is_written(tmp_path: Path) -> None:
@@ -164,7 +209,7 @@ def test_permissions_of_what_is_written(tmp_path: Path) -> None:
     other.write_bytes(b"")
     assert (tmp_path / "model.safetensors").stat().st_mode == other.stat().st_mode
     (tmp_path / "model.safetensors").chmod(0o640)
-    assert main(["convert", str(SAFE), str(tmp_path)]) == 0
+    assert main(["convert", str(SAFE), str(tmp_path), "--overwrite"]) == 0
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o640
 
 
@@ -173,7 +218,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "blob").write_bytes(b"old")
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "model.safetensors").symlink_to(tmp_path / "elsewhere" / "blob")
-    assert main(["convert", str(SAFE), str(tmp_path / "m")]) == 0
+    assert main(["convert", str(SAFE), str(tmp_path / "m"), "--overwrite"]) == 0
     assert (tmp_path / "m" / "model.safetensors").is_symlink()
     assert load_file(tmp_path / "elsewhere" / "blob").keys() == golden_weights().keys()
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["blob"]
@@ -186,7 +231,7 @@ class _Terminal(io.StringIO):
 
 def test_progress_is_for_terminals_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gpt2tok.cli.progress._FIRST_SECONDS", -1.0)
-    commands = (["inspect", "--check", str(SAFE)], ["convert", str(SAFE), str(tmp_path)])
+    commands = (["inspect", "--check", str(SAFE)], ["convert", str(SAFE), str(tmp_path), "--overwrite"])
     for command in commands:
         for stderr in (_Terminal(), io.StringIO()):
             monkeypatch.setattr("sys.stderr", stderr)

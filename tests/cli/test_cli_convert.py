@@ -154,3 +154,43 @@ def test_one_of_two_files_is_not_written_alone(tmp_path: Path, name: str) -> Non
     (tmp_path / "deep").mkdir()
     assert_error(run("convert", "gpt2", name, cwd=tmp_path), 2, "one of two files", "merges.txt")
     assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("target", "there", "message"),
+    [
+        (
+            "pair/",
+            ["vocab.json", "merges.txt"],
+            "pair/vocab.json: is there already, and so is merges.txt: choose",
+        ),
+        (
+            "pair/",
+            ["merges.txt"],
+            "pair/merges.txt: is there already: choose another place, or give --overwrite",
+        ),
+        ("t.json", ["t.json"], "t.json: is there already: choose another place, or give --overwrite"),
+        ("t.tiktoken", ["t.tiktoken"], "t.tiktoken: is there already"),
+    ],
+)
+@pytest.mark.parametrize("command", [["convert", "gpt2"], ["train", "text.txt", "--vocab-size", "300", "-o"]])
+def test_what_stands_there_is_replaced_only_with_overwrite(
+    tmp_path: Path, command: list[str], target: str, there: list[str], message: str
+) -> None:
+    (tmp_path / "text.txt").write_text("low lower lowest slow slower " * 50)
+    (tmp_path / "pair").mkdir()
+    folder = tmp_path / "pair" if target == "pair/" else tmp_path
+    for name in there:
+        (folder / name).write_text("years of work")
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert_error(run(*command, target, cwd=tmp_path), 1, message)
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    assert run(*command, target, "--overwrite", cwd=tmp_path).returncode == 0
+    assert all((folder / name).read_text() != "years of work" for name in there)
+    vocab = ["--vocab", target, *(["--special", f"{END_OF_TEXT}=1000000"] if "tik" in target else [])]
+    assert output("encode", *vocab, "-t", "low", cwd=tmp_path)
+
+
+def test_a_device_holds_nothing_to_be_replaced() -> None:
+    done = run("convert", "gpt2", "/dev/stdout", "--to", "tokenizer.json")
+    assert (done.returncode, done.stderr) == (0, b"") and done.stdout.startswith(b"{")

@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def train(folder: Path, *arguments: object) -> None:
 def test_every_format_holds_the_merges_of_tokenizers(folder: Path) -> None:
     wanted = oracle(folder / "text.txt", 900)
     train(folder, "text.txt", "-o", "pair/", "--vocab-size", 900)
-    assert listing(folder / "pair") == ["merges.txt", "vocab.json"]
+    assert listing(folder / "pair") == ["merges.txt", "tokenizer_config.json", "vocab.json"]
     lines = (folder / "pair/merges.txt").read_text("utf-8").splitlines()
     assert lines == ["#version: 0.2", *(" ".join(merge) for merge in wanted)]
     vocab = json.loads((folder / "pair/vocab.json").read_bytes())
@@ -86,6 +87,8 @@ def test_options_reach_the_trainer(folder: Path) -> None:
     assert [token["content"] for token in made["added_tokens"]] == ["<a>", "<b>"]
     train(folder, "text.txt", "-o", "none.json", "--vocab-size", 300, "--no-special")
     assert json.loads((folder / "none.json").read_bytes())["added_tokens"] == []
+    train(folder, "text.txt", "-o", "pair", "--vocab-size", 300, "--special", "<a>")
+    assert output("encode", "--vocab", "pair", "--allow-special", "-t", "<a>", cwd=folder) == b"299\n"
     noted(
         ["train", "text.txt", "-o", "few", "--vocab-size", "300", "--max-pretokens", "50"],
         folder,
@@ -150,6 +153,25 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_reading(name: str, 
     assert_error(run(*arguments, cwd=folder), 1, "no permission to write")
 
 
+def steps_and_never(encoding: gpt2tok.Encoding, counts: Counter[int]) -> dict[str, list[int]]:
+    """Why an entry never came, by merging every token that did, byte by byte, and looking on."""
+    ranks = {left + right: (rank, left, right) for rank, (left, right) in enumerate(encoding.merges())}
+    seen: set[bytes] = set()
+    for token_id in counts:
+        token = encoding.decode_single_token_bytes(token_id)
+        parts = [token[i : i + 1] for i in range(len(token))]
+        while len(parts) > 1:
+            seen |= set(parts)
+            pairs = [(ranks[a + b][0], i) for i, (a, b) in enumerate(pairwise(parts)) if a + b in ranks]
+            i = min(pairs)[1]
+            parts[i : i + 2] = [parts[i] + parts[i + 1]]
+    found: dict[str, list[int]] = {"byte": [], "step": [], "never": []}
+    for token_id, token in encoding.token_bytes():
+        if token_id not in counts:
+            found["byte" if len(token) == 1 else "step" if token in seen else "never"].append(token_id)
+    return found
+
+
 def test_stats_counts_as_counting_does(folder: Path) -> None:
     train(folder, "text.txt", "-o", "v", "--vocab-size", 900)
     report = json.loads(output("stats", "v", "--against", "gpt2", "--json", "text.txt", cwd=folder))
@@ -163,6 +185,15 @@ def test_stats_counts_as_counting_does(folder: Path) -> None:
         assert (found["vocab"], found["bytes"], found["tokens"]) == (name, len(TEXT.encode()), len(ids))
         assert found["bytes_per_token"] == round(len(TEXT.encode()) / len(ids), 4)
         assert found["unused_ids"] == [i for i, _ in encoding.token_bytes() if i not in counts]
+        by_reason = steps_and_never(encoding, counts)
+        assert found["unused_merge_ids"] == by_reason["never"] and found["unused_merges"] == len(
+            by_reason["never"]
+        )
+        assert (found["unused_steps"], found["unused_single_bytes"]) == (
+            len(by_reason["step"]),
+            len(by_reason["byte"]),
+        )
+        assert found["unused"] == sum(map(len, by_reason.values())) == len(found["unused_ids"])
         longest = max(len(encoding.decode_single_token_bytes(i)) for i in counts)
         first = found["longest"][0]
         assert first["bytes"] == longest and first["count"] == counts[first["id"]]
@@ -178,7 +209,11 @@ def test_stats_counts_as_counting_does(folder: Path) -> None:
 
 
 def test_stats_of_nothing_and_of_what_cannot_be_read(folder: Path) -> None:
-    assert "0 bytes, 0 tokens" in output("stats", "gpt2", stdin=b"").decode()
+    (folder / "empty.txt").write_bytes(b"")
+    for arguments in ([], [folder / "empty.txt"], [folder / "empty.txt", "--json"]):
+        assert_error(
+            run("stats", "gpt2", *arguments, stdin=b""), 1, "the text is empty: give a file with text"
+        )
     (folder / "bad.txt").write_bytes(b"a\xff")
     assert_error(
         run("stats", "gpt2", folder / "bad.txt"),

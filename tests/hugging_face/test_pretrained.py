@@ -327,3 +327,28 @@ def test_settings_that_json_cannot_say(kind: Kind, tmp_path: Path) -> None:
         tokenizer = small(kind, odd="half a pair: \ud800")
     tokenizer.save_pretrained(tmp_path / "new")
     assert kind.from_pretrained(tmp_path / "new").init_kwargs["odd"] == "half a pair: \ud800"
+
+
+def test_a_vocabulary_saved_beside_another_tokenizer_json_is_no_secret(tmp_path: Path) -> None:
+    """Loaders read tokenizer.json first, here and in transformers: the two files would never be seen."""
+    other = GPT2TokenizerFast({"a": 0, "b": 1, "ab": 2, "<|endoftext|>": 3}, [("a", "b")])
+    other.save_pretrained(tmp_path)
+    own = GPT2TokenizerFast({"b": 0, "a": 1, "ab": 2, "<|endoftext|>": 3}, [("a", "b")])
+    for kind in (GPT2Tokenizer, GPT2TokenizerFast):
+        with pytest.warns(
+            UserWarning, match=r"tokenizer\.json holds another vocabulary than the vocab\.json"
+        ) as caught:
+            kind({"b": 0, "a": 1, "ab": 2, "<|endoftext|>": 3}, [("a", "b")]).save_vocabulary(tmp_path)
+        assert len(caught) == 1 and caught[0].filename == __file__
+    assert transformers.AutoTokenizer.from_pretrained(tmp_path)("ba")["input_ids"] == [
+        1,
+        0,
+    ]  # what is warned of
+    (tmp_path / "tokenizer.json").write_text("[", "utf-8")
+    with pytest.warns(UserWarning, match="remove it, or save with save_pretrained"):
+        own.save_vocabulary(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        own.save_vocabulary(tmp_path, "mine")  # under names of its own
+        own.save_pretrained(tmp_path)
+        own.save_vocabulary(tmp_path)  # the same as that of the tokenizer.json

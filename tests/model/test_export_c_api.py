@@ -1,14 +1,12 @@
 """Does an exported generator run where there is no Python? Through TensorFlow's C API, XLA and all.
 
-Owns the building of `tests/serve/c_api/generate.c` against the installed wheel and the judging of what it writes.
+Owns the judging of what `tests/serve/c_api/generate.c` writes.
 Skipped where there is no C compiler.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import struct
 import subprocess
 from pathlib import Path
@@ -18,39 +16,16 @@ import pytest
 from exported import NEW, ROWS, TEXTS, model, tokenizer
 from helpers import BACKEND, array
 
+from c_programs import batch_of, built, needs_a_compiler
 from gpt2model import export_text_generator
 
 SOURCE = Path(__file__).parents[1] / "serve" / "c_api" / "generate.c"
-COMPILER = shutil.which("gcc") or shutil.which("cc")
 INVALID_ARGUMENT = 3
 
 pytestmark = [
-    pytest.mark.skipif(COMPILER is None, reason="no C compiler on the PATH"),
+    needs_a_compiler,
     pytest.mark.skipif(BACKEND != "tensorflow", reason="the same on every backend: once is enough"),
 ]
-
-
-def built(place: Path) -> Path:
-    """The program."""
-    spec = importlib.util.find_spec("tensorflow")
-    assert spec is not None and spec.origin is not None and COMPILER is not None
-    wheel = Path(spec.origin).parent
-    libraries = [str(wheel / f"libtensorflow_{part}.so.2") for part in ("cc", "framework")]
-    flags = [
-        "-std=c11",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-O1",
-        f"-isystem{wheel / 'include'}",
-        f"-Wl,-rpath,{wheel}",
-    ]
-    if shutil.which("ld.gold"):
-        flags.append("-fuse-ld=gold")  # reads the wheel's huge libraries in a quarter of the time
-    command = [COMPILER, *flags, "-o", str(place), str(SOURCE), *libraries]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    return place
 
 
 def names(directory: Path) -> list[str]:
@@ -68,12 +43,9 @@ def test_a_server_in_c(tmp_path: Path) -> None:
         model(), tokenizer(), directory, max_new_tokens=NEW, max_batch_size=ROWS, warm_up_texts=[]
     )
     batches: list[list[str]] = [TEXTS, [], [""], TEXTS[:2], ["a"] * (ROWS + 1), TEXTS[3:]]
-    given = b""
-    for texts in batches:
-        given += struct.pack("I", len(texts))
-        given += b"".join(struct.pack("I", len(text.encode())) + text.encode() for text in texts)
+    given = b"".join(batch_of([text.encode() for text in texts]) for texts in batches)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-    command: list[Any] = [built(tmp_path / "generate"), directory, *names(directory)]
+    command: list[Any] = [built(SOURCE, tmp_path / "generate"), directory, *names(directory)]
     run = subprocess.run(command, input=given, capture_output=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr.decode(errors="replace")[-2000:]
 

@@ -355,6 +355,18 @@ REFUSED = {
     "end out of vocabulary": (GenerationConfigError, [[1]], {"eos_token_id": 40}, "eos_token_id names token 40"),
     "GPT-2's end": (GenerationConfigError, [[1]], {"eos_token_id": 50256}, "model.config.eos_token_id to tokenizer"),
     "bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[1, 99]]}, "bad_words_ids names token 99"),
+    "bad word as text": (
+        TypeError,
+        [[1]],
+        {"bad_words_ids": [["x"]]},
+        r"holds a text where token ids belong\. tokenizer\('x'\)\['input_ids'\] is one\.",
+    ),
+    "bad words as texts": (
+        TypeError,
+        [[1]],
+        {"bad_words_ids": ["x"]},
+        r"'x' is no list of token ids\. tokenizer\('x'\)\['input_ids'\] is one\.",
+    ),
     "empty bad word": (GenerationConfigError, [[1]], {"bad_words_ids": [[]]}, "empty list"),
     "seed": (GenerationConfigError, [[1]], {"seed": -1}, "seed must lie"),
     "form": (GenerationConfigError, [[1]], {"weights": "int4"}, "weights must be one of"),

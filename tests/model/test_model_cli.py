@@ -14,7 +14,7 @@ from helpers import BACKEND
 from safetensors.numpy import load_file
 
 from checkpoint_files import FORMATS, OTHERS, SAFE, golden_weights
-from gpt2model import GPT2LMHeadModel
+from gpt2model import GPT2Config, GPT2LMHeadModel
 from gpt2model.cli import main
 from gpt2model.weight_names import named_weights
 
@@ -39,6 +39,32 @@ def test_to_a_keras_file_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[
     stored = load_file(tmp_path / "back" / "model.safetensors")
     assert stored.keys() == golden_weights().keys()
     assert all(np.array_equal(stored[key], value) for key, value in golden_weights().items())
+
+
+def test_a_keras_file_is_replaced_only_with_overwrite(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = tmp_path / "tiny.keras"
+    archive.write_text("years of work", "utf-8")
+    assert main(["convert", str(SAFE), str(archive)]) == 1
+    assert f"{archive}: is there already: " in capsys.readouterr().err
+    assert archive.read_text("utf-8") == "years of work"
+    assert main(["convert", str(SAFE), str(archive), "--overwrite"]) == 0
+    assert isinstance(keras.saving.load_model(archive), GPT2LMHeadModel)
+
+
+def test_the_state_of_an_optimizer_is_no_fault(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+    model.compile("adam")
+    model.optimizer.build(model.trainable_variables)  # as the first step of fit does
+    model.save(tmp_path / "trained.keras")
+    assert main(["inspect", "--check", str(tmp_path / "trained.keras")]) == 0
+    printed = capsys.readouterr()
+    arrays = len(model.optimizer.variables)
+    assert printed.out.endswith(f"\nbeside the weights: the state of an optimizer, {arrays} arrays\n")
+    assert "optimizer/" not in printed.out and not printed.err
+    assert main(["inspect", "--json", str(tmp_path / "trained.keras")]) == 0
+    assert len(json.loads(capsys.readouterr().out)["ignored"]) == arrays
 
 
 def test_another_models_tokenizer_is_not_written_over(

@@ -284,6 +284,7 @@ def test_arguments_of_save_pretrained(tmp_path: Path) -> None:
         ({"max_shard_size": "much"}, ValueError, "max_shard_size"),
         ({"safe_serialization": False}, NotImplementedError, "pickle"),
         ({"push_to_hub": True}, NotImplementedError, "upload_folder"),
+        ({"saved_model": True}, NotImplementedError, r"use model\.export\(directory\)"),
     ):
         with pytest.raises(error, match=words):
             model.save_pretrained(tmp_path / "x", **arguments)

@@ -103,6 +103,14 @@ def test_numbers_in_rows_and_columns() -> None:
         ({"signature_name": "numbers", "instances": ["a"]}, "must be an object with x, n, b"),
         ({"signature_name": "numbers", "inputs": [1]}, "must be an object with x, n, b"),
         ({"signature_name": "numbers", "inputs": {"x": [1], "n": [1]}}, "lacks 'b'"),
+        (
+            {"signature_name": "numbers", "instances": [{"x": 1}]},
+            r"instances\[0\] lacks 'n', 'b': the signature takes x \(float32\), n \(int32\), b \(bool\)$",
+        ),
+        (
+            {"signature_name": "matrix", "instances": [{}]},
+            r"lacks 'ids', 'name': the signature takes ids \(a list of int64\), name \(string\)$",
+        ),
         ({"signature_name": "numbers", "inputs": {"x": [1], "n": [1], "b": [True], "q": 1}}, "has 'q'"),
         (
             {"signature_name": "numbers", "inputs": {"x": [1], "n": [1.5], "b": [True]}},

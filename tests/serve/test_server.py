@@ -99,7 +99,22 @@ def test_addresses_that_nothing_answers(server: Server) -> None:
     ):
         answer = httpx.request(method, address)
         assert answer.status_code in (404, 405)
-        assert f"nothing answers {method}" in answer.json()["error"]
+        told = answer.json()["error"]
+        assert f"nothing answers {method}" in told
+        assert "this server has the model 'tiny', version 3, and answers POST /v1/models/tiny:predict" in told
+
+
+def test_answers_end_with_a_line_feed(server: Server) -> None:
+    home = server.url.rpartition("/v1/")[0]
+    answers = [
+        server.post({"instances": TEXTS}),
+        server.post({"instances": [""]}),  # refused
+        *(
+            httpx.get(f"{home}{path}")
+            for path in ("/healthz", "/v1/models/tiny", "/v1/models/tiny/metadata", "/other")
+        ),
+    ]
+    assert all(answer.text.endswith("}\n") and answer.text.count("\n") == 1 for answer in answers)
 
 
 def test_a_body_without_its_length(server: Server) -> None:

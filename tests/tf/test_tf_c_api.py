@@ -1,13 +1,12 @@
 """Does the SavedModel run where there is no Python? Through TensorFlow's C API, as TensorFlow Serving runs it.
 
-Owns the building of `serve.c` against the installed wheel and the judging of what it writes. Skipped where there is no
+Owns the judging of what `serve.c` writes. Skipped where there is no
 C compiler.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import subprocess
 from collections.abc import Callable
@@ -19,8 +18,9 @@ import tensorflow as tf
 import tiktoken
 from tensorflow.core.protobuf import saved_model_pb2
 
+from c_programs import batch_of, built, needs_a_compiler
+
 HERE = Path(__file__).parent
-COMPILER = shutil.which("gcc") or shutil.which("cc")
 TEXTS = [
     b"Hello world",
     "it's 日本語 — Привет, \u00a0мир\u3000 ok".encode(),
@@ -30,30 +30,12 @@ TEXTS = [
     b"x" * 3000,
 ]
 
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler on the PATH")
+pytestmark = needs_a_compiler
 
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    program = tmp_path_factory.mktemp("serve") / "serve"
-    wheel = Path(tf.__file__).parent
-    libraries = [str(wheel / f"libtensorflow_{part}.so.2") for part in ("cc", "framework")]
-    flags = [
-        "-std=c11",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-O1",
-        f"-isystem{wheel / 'include'}",
-        f"-Wl,-rpath,{wheel}",
-    ]
-    if shutil.which("ld.gold"):
-        flags.append("-fuse-ld=gold")  # reads the wheel's huge libraries in a quarter of the time
-    assert COMPILER is not None
-    command = [COMPILER, *flags, "-o", str(program), str(HERE / "c_api" / "serve.c"), *libraries]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return program
+    return built(HERE / "c_api" / "serve.c", tmp_path_factory.mktemp("serve") / "serve")
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +43,7 @@ def answer(serve: Path, saved: Path) -> Callable[[list[list[bytes]], list[str]],
     names = _tensor_names(saved)
 
     def ask(batches: list[list[bytes]], libraries: list[str]) -> bytes:
-        given = b"".join(
-            struct.pack("I", len(texts)) + b"".join(struct.pack("I", len(text)) + text for text in texts)
-            for texts in batches
-        )
+        given = b"".join(map(batch_of, batches))
         environment = {**os.environ, **names, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         run = subprocess.run(
             [serve, saved, *libraries], input=given, capture_output=True, env=environment, check=False

@@ -188,7 +188,7 @@ def test_a_request_whose_answer_would_fill_the_memory(
 )
 def test_wrong_options(layer: TFGPT2Tokenizer, tmp_path: Path, options: Any, error: Any, told: str) -> None:
     with pytest.raises(error, match=told):
-        layer.export(tmp_path / "1", **options)
+        layer.export(tmp_path / "models" / "mine" / "1", **options)
     assert not list(tmp_path.iterdir())
 
 

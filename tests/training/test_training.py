@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tiktoken
 import tokenizers
+import transformers
 from tiktoken.load import load_tiktoken_bpe
 from training_oracle import corpus, spelled, trained
 
@@ -65,7 +66,7 @@ def test_what_was_learned_is_saved_and_others_read_it(tmp_path: Path) -> None:
     samples = [*corpus("multilingual")[:60], "one<|endoftext|> two<|pad|>"]
     ids = encoding.encode_batch(samples, allowed_special="all")
     assert save(encoding, tmp_path / "new/pair") == [
-        tmp_path / "new/pair" / n for n in ("vocab.json", "merges.txt")
+        tmp_path / "new/pair" / n for n in ("vocab.json", "merges.txt", "tokenizer_config.json")
     ]
     assert save(encoding, str(tmp_path / "mine.json")) == [tmp_path / "mine.json"]
     with pytest.warns(UserWarning, match=r"special_tokens=\{'<\|endoftext\|>': 1498, '<\|pad\|>': 1499\}"):
@@ -82,6 +83,7 @@ def test_what_was_learned_is_saved_and_others_read_it(tmp_path: Path) -> None:
         "mine", pat_str=PATTERN, mergeable_ranks=ranks, special_tokens=encoding.special_tokens
     )
     assert peer.encode_batch(samples, allowed_special="all") == ids
+    save(encoding, tmp_path / "new/pair")  # again, in the place of the first
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     (tmp_path / "full").mkdir()
     (tmp_path / "full/tokenizer.json").write_bytes(b"{}")
@@ -258,9 +260,10 @@ def test_names_of_files_that_are_taken_for_texts_are_pointed_out(tmp_path: Path)
     path = tmp_path / "corpus.txt"
     path.write_text("low lower lowest\n" * 99, "utf-8")
     with pytest.warns(
-        UserWarning, match=r"corpus.txt' was taken for a text, and is the name of a file"
+        UserWarning,
+        match=r"corpus.txt' is taken for a text, and is the name of a file: to read that file, wrap it",
     ) as caught:
-        gpt2tok.train(["low\0", str(path)], 1000)
+        gpt2tok.train(["low\0", str(path)], 258)  # a vocabulary that even a name fills
     with pytest.warns(UserWarning, match="tokens to learn") as others:
         gpt2tok.train([path, "low" * 3], 1000)
     assert len(caught) == len(others) == 1 and "taken for" not in str(others[0].message)
@@ -281,3 +284,23 @@ def test_a_bound_on_pretokens_is_reported() -> None:
 def test_no_merge_at_all_is_a_vocabulary_of_bytes() -> None:
     assert trained(LOW, 256).n_vocab == 256
     assert trained(["a"], 300).n_vocab == 256
+
+
+@pytest.mark.parametrize(
+    "special",
+    [["<|endoftext|>"], [], ["<a>"], ["<|endoftext|>", "<|pad|>"]],
+    ids="+".join,
+)
+def test_a_saved_directory_is_a_tokenizer_to_everybody(special: list[str], tmp_path: Path) -> None:
+    """transformers' AutoTokenizer and ours: the same ids, special tokens with them, and nothing added."""
+    encoding = trained(corpus("english"), 500, special_tokens=special)
+    save(encoding, tmp_path / "made")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "made")
+    ours = gpt2tok.GPT2TokenizerFast.from_pretrained(tmp_path / "made")
+    end = "<|endoftext|>" if "<|endoftext|>" in special else None
+    for text in [*corpus("multilingual")[:20], f"one {''.join(special)} two<|endoftext|><a>"]:
+        ids = encoding.encode(text, allowed_special="all", disallowed_special=())
+        assert theirs(text)["input_ids"] == ids == ours(text)["input_ids"], text
+    for tokenizer in (theirs, ours):
+        assert len(tokenizer) == 500 and tokenizer.eos_token == tokenizer.bos_token == end
+        assert set(tokenizer.all_special_tokens) == set(special)

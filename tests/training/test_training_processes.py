@@ -156,7 +156,7 @@ def test_ctrl_c_while_saving_leaves_all_as_it_was(
     text, place = tmp_path / "text.txt", tmp_path / "place"
     text.write_text("low lower lowest\n" * 9, "utf-8")
     place.mkdir()
-    command = ["train", str(text), "-o", str(place / to), "--vocab-size"]
+    command = ["train", str(text), "-o", str(place / to), "--overwrite", "--vocab-size"]
     if old:
         assert main([*command, "258"]) == 0
     before = contents(tmp_path)
@@ -189,7 +189,7 @@ def test_ctrl_c_while_saving_leaves_all_as_it_was(
         elif code == 130:
             break
     # Before the last rename everything is as it was. After it everything is new, and nothing lies beside it.
-    files = ["merges.txt", "vocab.json"] if to == "made" else [to]
+    files = ["merges.txt", "tokenizer_config.json", "vocab.json"] if to == "made" else [to]
     folder = place / to if to == "made" else place
     assert undone > 5
     assert sorted(path.name for path in folder.iterdir()) == files

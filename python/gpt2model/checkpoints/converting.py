@@ -7,7 +7,10 @@ written is sound.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+
+from gpt2tok.cli.overwriting import refuse_replacing
 
 from ..config import GPT2Config
 from ..errors import CheckpointError
@@ -17,7 +20,7 @@ from .messages import listed
 from .names import class_of
 from .numbers import check_tie
 from .opening import open_found
-from .places import CONFIG, KERAS, find, refuse_rivals
+from .places import CONFIG, KERAS, files_of, find, refuse_rivals
 from .saving import save_together
 from .tensors import Checkpoint
 from .tokenizer_files import refuse_another, tokenizer_files
@@ -32,6 +35,7 @@ def convert(
     *,
     dtype: str | None = None,
     max_shard_size: int | str | None = None,
+    overwrite: bool = True,
 ) -> list[Path]:
     """Save a checkpoint in another format, with the tokenizer beside it.
 
@@ -41,13 +45,14 @@ def convert(
         format: one of `FORMATS`.
         dtype: "float32", "float16" or "bfloat16" to convert to; None keeps each tensor's own.
         max_shard_size: for "safetensors"; bytes, or text like "5GB".
+        overwrite: replace a model and other tokenizer files that are there.
 
     Returns:
         The files written.
 
     Raises:
-        OSError: something cannot be read or written, files are there that would be read instead of the new
-            ones, or another tokenizer lies where a `.keras` file is to be.
+        OSError: something cannot be read or written, files are there that would be replaced (without
+            `overwrite`) or read instead of the new ones, or another tokenizer lies where a `.keras` file is to be.
         CheckpointError: the source is broken or unsound, or the format cannot hold it.
         ValueError: no such format or size, or a file's name where a directory belongs.
     """
@@ -61,6 +66,7 @@ def convert(
     )
     if folder == target.parent and tokenizer:
         refuse_another(folder, tokenizer, target.name)
+    refuse_replacing(_replaced(target, folder, format, tokenizer), overwrite=overwrite)
     with open_found(found, str(source)) as checkpoint:
         config, class_name = _sound(checkpoint)
         fields = {**config.to_dict(), "architectures": [class_name]}
@@ -81,6 +87,20 @@ def convert(
         path = folder / relative
         paths += save_together(path.parent, {path.name: data})
     return paths
+
+
+def _replaced(target: Path, folder: Path, format: str, tokenizer: Mapping[str, bytes]) -> list[Path]:
+    """What would be another file, or none, after the conversion; the same bytes again replace nothing."""
+    if format == "keras":
+        model = [target if folder == target.parent else folder / KERAS]
+    else:
+        model = [folder / name for name in files_of(folder, format)]
+    others = [
+        folder / name
+        for name, data in tokenizer.items()
+        if (folder / name).is_file() and (folder / name).read_bytes() != data
+    ]
+    return model + others
 
 
 def _sound(checkpoint: Checkpoint) -> tuple[GPT2Config, str]:

@@ -20,14 +20,13 @@ from .keras_hub import preset_of_config
 from .messages import listed
 from .names import HEAD_NAMES, PREFIX, backbone_shapes
 from .numbers import fit
-from .places import CONFIG, WEIGHTS_H5, WEIGHTS_JSON
+from .places import CONFIG, METADATA, WEIGHTS_H5, WEIGHTS_JSON
 from .saving import Writer, json_bytes, save_together
 from .tensors import DTYPES, Array, Checkpoint
 
 if TYPE_CHECKING:
     from ..config import GPT2Config
 
-METADATA = "metadata.json"
 _VARIABLE = {"weight": "0", "bias": "1"}
 _ROOTS = {"wte": "reversible_embedding", "wpe": "position_embedding", "ln_f": "layer_normalization"}
 _BLOCK = {

@@ -22,6 +22,7 @@ GENERATION_CONFIG = "generation_config.json"
 SAFETENSORS, SAFETENSORS_INDEX = "model.safetensors", "model.safetensors.index.json"
 TF_H5, FLAX = "tf_model.h5", "flax_model.msgpack"
 KERAS, WEIGHTS_H5, WEIGHTS_JSON = "model.keras", "model.weights.h5", "model.weights.json"
+METADATA = "metadata.json"
 
 # Recognized so that they can be refused by name. A `.ckpt` with a `.ckpt.index` beside it is TensorFlow's,
 # not a pickle.
@@ -42,6 +43,14 @@ _RIVALS: Mapping[str, tuple[str, ...]] = {
     "weights.h5": (SAFETENSORS, SAFETENSORS_INDEX),
     "keras": (SAFETENSORS, SAFETENSORS_INDEX, WEIGHTS_H5, WEIGHTS_JSON),
 }
+# What each format is made of in a directory. (A `.keras` file may have any name.)
+_FILES: Mapping[str, tuple[str, ...]] = {
+    "safetensors": (SAFETENSORS, SAFETENSORS_INDEX, CONFIG),
+    "keras-hub": (WEIGHTS_H5, WEIGHTS_JSON, METADATA, CONFIG),
+    "weights.h5": (WEIGHTS_H5, CONFIG),
+    "keras": (KERAS,),
+}
+_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 
 
 @final
@@ -96,6 +105,16 @@ def refuse_rivals(folder: Path, format: str) -> None:
             " or choose another"
             " directory"
         )
+
+
+def files_of(folder: Path, format: str) -> list[str]:
+    """The names in a directory that saving as a format writes or removes, there or not; shards only where they are."""
+    return [*_FILES[format], *(old_shards(folder) if format == "safetensors" else ())]
+
+
+def old_shards(folder: Path) -> list[str]:
+    """The shards of safetensors that are there, whole or in part."""
+    return sorted(path.name for path in folder.glob("model-*.safetensors") if _SHARD.fullmatch(path.name))
 
 
 def _find_in(folder: Path) -> Found:

@@ -21,12 +21,11 @@ from gpt2tok.cli.progress import Progress, progress
 
 from .names import class_of, stored_name
 from .numbers import fit
-from .places import CONFIG, SAFETENSORS, SAFETENSORS_INDEX
+from .places import CONFIG, SAFETENSORS, SAFETENSORS_INDEX, old_shards
 from .saving import Writer, json_bytes, save_together
 from .tensors import DTYPES, Array, Checkpoint, Tensor
 
 DEFAULT_SHARD = 5_000_000_000
-_SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors")
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
@@ -104,7 +103,7 @@ def write_safetensors(
                 {"metadata": metadata, "weight_map": dict(sorted(weight_map.items()))}
             )
         files[CONFIG] = json_bytes({**fields, "dtype": dtype or _common_dtype(source)})
-        stale = [SAFETENSORS, SAFETENSORS_INDEX, *_old_shards(folder)]
+        stale = [SAFETENSORS, SAFETENSORS_INDEX, *old_shards(folder)]
         return save_together(folder, files, [name for name in stale if name not in files])
 
 
@@ -139,7 +138,3 @@ def _write_shard(shard: list[Tensor], class_name: str, dtype: str | None, line: 
 def _common_dtype(source: Checkpoint) -> str:
     kinds = {tensor.dtype for tensor in source.tensors.values()}
     return kinds.pop() if len(kinds) == 1 else "float32"
-
-
-def _old_shards(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("model-*.safetensors") if _SHARD.fullmatch(path.name))

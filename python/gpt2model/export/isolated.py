@@ -20,6 +20,7 @@ from gpt2tok import TokenizerError
 
 from ..errors import CheckpointError, ContextLengthError, GenerationConfigError
 from .options import ExportOptions
+from .texts import bytes_of
 from .vocabulary import vocabulary_of
 
 _RAISED = {
@@ -62,8 +63,7 @@ def exported_elsewhere(
             tokenizer.save_pretrained(folder / "tokenizer")
         texts = None
         if warm_up_texts is not None:
-            given = [text.encode() if isinstance(text, str) else text for text in warm_up_texts]
-            texts = [base64.b64encode(text).decode() for text in given]
+            texts = [base64.b64encode(bytes_of(text)).decode() for text in warm_up_texts]
         job = {
             "class": type(model).__name__,
             "directory": str(directory),

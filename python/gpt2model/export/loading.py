@@ -14,6 +14,7 @@ from gpt2tok import VocabError
 
 from ..extras import extra_named
 from .description import description_of
+from .texts import bytes_of
 from .vocabulary import vocabulary_of
 
 
@@ -91,7 +92,7 @@ class TextGenerator:
 
         if isinstance(texts, str | bytes):
             raise TypeError("texts must be a list of texts: one text alone is [text].")
-        batch = tf.constant([_bytes(text) for text in texts], tf.string, [len(texts)])
+        batch = tf.constant([bytes_of(text) for text in texts], tf.string, [len(texts)])
         if not options:
             return list(self.signatures["serving_default"](text=batch)["continuation_bytes"].numpy())
         kinds = {
@@ -110,7 +111,3 @@ class TextGenerator:
             number = tf.convert_to_tensor(told[name], kind)
             inputs[name] = number if number.shape.rank else tf.fill([len(texts)], number)
         return list(self.signatures["generate"](text=batch, **inputs)["continuation_bytes"].numpy())
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from gpt2tok import TokenizerError, __version__
+from gpt2tok.serving.conventions import reason_of
 from gpt2tok.tf.directories import new_saved_model, write_warm_up
 from gpt2tok.tf.export import tensor_bytes
 from gpt2tok.tf.serving_warmup import prediction_log
@@ -22,6 +23,7 @@ from gpt2tok.tf.serving_warmup import prediction_log
 from .description import DESCRIPTION_FILE
 from .options import ExportOptions
 from .signatures import OPTIONS, generator_module
+from .texts import bytes_of
 from .vocabulary import Vocabulary
 
 
@@ -39,7 +41,7 @@ def write_generator(
     with new_saved_model(directory, overwrite=overwrite) as written:
         module, signatures = generator_module(model, layer, options)
         tf.saved_model.save(module, str(written), signatures=signatures)
-        texts = [b"The"] if warm_up_texts is None else [_bytes(text) for text in warm_up_texts]
+        texts = [b"The"] if warm_up_texts is None else [bytes_of(text) for text in warm_up_texts]
         write_warm_up(written, _requests(texts, options, signatures) if texts else [])
         file = written / DESCRIPTION_FILE
         file.parent.mkdir(exist_ok=True)
@@ -50,10 +52,6 @@ def write_generator(
             "options": options.to_dict(),
         }
         file.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _requests(texts: list[bytes], options: ExportOptions, signatures: dict[str, Any]) -> list[bytes]:
@@ -68,7 +66,7 @@ def _requests(texts: list[bytes], options: ExportOptions, signatures: dict[str, 
         signatures["serving_default"](text=batch)
         signatures["score"](text=tf.strings.join([batch, batch]))
     except tf.errors.InvalidArgumentError as error:
-        reason = str(error.message).partition("assertion failed:")[2].split("\n")[0].strip() or error.message
+        reason = reason_of(str(error.message))
         raise TokenizerError(
             f"the exported model refuses warm_up_texts ({reason}): give others, or none"
         ) from None

@@ -56,10 +56,17 @@ def _tokens(name: str, value: Any) -> tuple[int, ...]:
 
 def _sequence(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise TypeError(f"{name}: {value!r} is no list of token ids.")
+        raise TypeError(f"{name}: {value!r} is no list of token ids.{_ids_of(value)}")
     if not value:
         raise GenerationConfigError(f"{name} holds an empty list of token ids, which would match everywhere.")
+    if texts := [item for item in value if isinstance(item, str)]:
+        raise TypeError(f"{name}: {value!r} holds a text where token ids belong.{_ids_of(texts[0])}")
     return tuple(token(name, item) for item in value)
+
+
+def _ids_of(value: Any) -> str:
+    """How a text becomes what was wanted."""
+    return f" tokenizer({value!r})['input_ids'] is one." if isinstance(value, str) else ""
 
 
 def _sequences(name: str, value: Any) -> tuple[tuple[int, ...], ...]:

@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 from gpt2tok._core import __version__
 from gpt2tok.cli import generate_arguments
+from gpt2tok.cli.option_kinds import add_special_choice, positive
+from gpt2tok.cli.overwriting import add_overwrite
 from gpt2tok.cli.problems import UsageError
 from gpt2tok.cli.stdout import print_text
 
@@ -169,6 +171,7 @@ What was written is read back and compared before it is put in place, whole or n
         help="the format to write, where TO's name does not tell (vocab: vocab.json and merges.txt)",
     )
     _add_special(parser)
+    add_overwrite(parser)
 
 
 def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -200,9 +203,9 @@ def _add_show(commands: argparse._SubParsersAction[_Parser]) -> None:
         help="auto: on a terminal, unless NO_COLOR is set (default)",
     )
     parser.add_argument(
-        "--width", type=_positive, metavar="N", help="columns to fill (default: the terminal's)"
+        "--width", type=positive, metavar="N", help="columns to fill (default: the terminal's)"
     )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N tokens of each input")
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N tokens of each input")
 
 
 def _add_train(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -235,7 +238,7 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
         "--vocab-size",
         metavar="N",
         required=True,
-        type=_positive,
+        type=positive,
         help="ids in all, bytes and special tokens too",
     )
     parser.add_argument(
@@ -243,6 +246,7 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
         choices=("vocab", "tokenizer.json", "tiktoken"),
         help="the format, where TO's name does not tell",
     )
+    add_overwrite(parser)
     special = parser.add_mutually_exclusive_group()
     special.add_argument(
         "--special",
@@ -255,20 +259,20 @@ The merges are those of tokenizers' BpeTrainer (ByteLevel, no prefix space). Not
     parser.add_argument(
         "--min-frequency",
         metavar="N",
-        type=_positive,
+        type=positive,
         default=0,
         help="merge no pair seen less often than this",
     )
     parser.add_argument(
         "--max-token-length",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="tokens of three bytes and more stay shorter than N bytes",
     )
     parser.add_argument(
         "--max-pretokens",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="keep at most N distinct pretokens in memory (50 to 150 bytes each): the rarest are dropped, and a note"
         " says how many",
     )
@@ -309,7 +313,7 @@ def _add_stats(commands: argparse._SubParsersAction[_Parser]) -> None:
     parser.add_argument(
         "--longest",
         metavar="N",
-        type=_positive,
+        type=positive,
         default=10,
         help="how many of the longest tokens to show (default 10)",
     )
@@ -336,8 +340,7 @@ def _add_serve(commands: argparse._SubParsersAction[_Parser]) -> None:
   gpt2tok serve models/gpt2/1                         http://127.0.0.1:8501/v1/models/gpt2:predict
   gpt2tok serve models/gpt2 --port 0                  the last version, at a port that is free
   curl -d '{"instances": ["Hello"]}' http://127.0.0.1:8501/v1/models/gpt2:predict""",
-        ),
-        _positive,
+        )
     )
 
 
@@ -363,22 +366,7 @@ def _add_inputs(parser: _Parser, metavar: str, text_help: str) -> None:
 
 def _add_text_options(parser: _Parser) -> None:
     _add_vocab(parser)
-    special = parser.add_mutually_exclusive_group()
-    special.add_argument(
-        "--allow-special",
-        dest="special",
-        action="store_const",
-        const="allow",
-        default="refuse",
-        help="a special token in the text is that token (without this and the next option it is an error)",
-    )
-    special.add_argument(
-        "--special-as-text",
-        dest="special",
-        action="store_const",
-        const="text",
-        help="a special token in the text is ordinary text",
-    )
+    add_special_choice(parser, "the text")
     _add_errors(parser)
     _add_threads(parser)
 
@@ -393,7 +381,7 @@ def _add_errors(parser: _Parser) -> None:
 
 
 def _add_threads(parser: _Parser) -> None:
-    parser.add_argument("--threads", type=_positive, metavar="N", help="threads to use (default: all cores)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads to use (default: all cores)")
 
 
 def _add_vocab(parser: _Parser) -> None:
@@ -429,15 +417,6 @@ def _add_output(parser: _Parser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FILE", action=_Once, help="write here, whole or not at all"
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text) if text.isdecimal() and len(text) < 20 else 0
-    if number >= 1 << 31:
-        raise argparse.ArgumentTypeError(f"{text!r} is too large: give less than {1 << 31}")
-    if number == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
 
 
 def _special_token(text: str) -> tuple[str, int]:

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from gpt2tok import files
 from gpt2tok._core import Encoding, UnknownTokenError, VocabError
+from gpt2tok.cli.overwriting import refuse_replacing
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.streams import output, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, Format, added_tokens, find, format_of_file, load
-from gpt2tok.training.saving import vocabulary_files
+from gpt2tok.training.saving import CONFIG, MERGES, VOCAB, refuse_beside, vocabulary_files
 
 # Characters whose UTF-8 holds, together, every byte that UTF-8 has: what becomes of those without a token.
 _ALL_BYTES = "".join(
@@ -42,9 +43,14 @@ def run(options: argparse.Namespace) -> int:
             f"vocab.json is one of two files: give a directory ({Path(options.target).parent}{os.sep}) to get it with"
             " its merges.txt, or name a tokenizer.json"
         )
+    target = Path(options.target)
+    if kind == "vocab":
+        refuse_beside(target)
+    if options.target != "-":
+        written = [target / VOCAB, target / MERGES] if kind == "vocab" else [target]
+        refuse_replacing(written, overwrite=options.overwrite)
     encoding = load(options.source, options.special_tokens)
     source = None if options.source == DEFAULT else find(options.source)
-    target = Path(options.target)
     try:
         if source is not None and source[0] == kind != "vocab":
             contents = {target.name: source[1][0].read_bytes()}  # All that it says, also what we do not read.
@@ -101,6 +107,8 @@ def prove(encoding: Encoding, contents: dict[str, bytes], kind: Format) -> None:
                 again = Encoding.from_tiktoken(paths[0], special_tokens=encoding.special_tokens)
             elif kind == "tokenizer.json":
                 again = Encoding.from_tokenizer_json(paths[0])
+            elif CONFIG in contents:
+                again = load(folder)
             else:
                 again = Encoding.from_files(*paths)
         except VocabError as error:  # About files that nobody will ever see.
@@ -145,20 +153,8 @@ def _merges(encoding: Encoding) -> list[tuple[bytes, bytes]] | None:
         return None
 
 
-def refuse_beside(target: Path) -> None:
-    """Another layout's files in the directory would be read with what is saved there.
-
-    Raises:
-        DataError: there is one.
-    """
-    for beside in ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"):
-        if (target / beside).exists():
-            raise DataError(f"{target}: a {beside} stands there and would be read with it: remove it first")
-
-
 def save_directory(target: Path, contents: dict[str, bytes]) -> None:
     """Save vocab.json and merges.txt; a directory that is made for them goes again if that fails."""
-    refuse_beside(target)
     new = not target.exists()
     try:
         target.mkdir(exist_ok=True)

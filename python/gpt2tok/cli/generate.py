@@ -21,6 +21,7 @@ from typing import Any
 from gpt2tok._core import Encoding, SpecialTokenError
 from gpt2tok.cli.generate_arguments import OPTIONS
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
+from gpt2tok.cli.quiet import keep_tensorflow_quiet
 from gpt2tok.cli.stdout import flush_stdout, print_text
 from gpt2tok.cli.streams import Source, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, find, load
@@ -75,7 +76,7 @@ def _generation_options(options: argparse.Namespace) -> dict[str, Any]:
 
 def _choose_backend(wanted: str | None) -> None:
     """Settle which framework Keras will run on, and keep TensorFlow's log out of the text."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    keep_tensorflow_quiet()
     if wanted is not None:
         os.environ["KERAS_BACKEND"] = wanted
     said = os.environ.get("KERAS_BACKEND")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from gpt2tok.cli.option_kinds import add_special_choice, positive, whole
+
 PURPOSE = "complete texts with a GPT-2 checkpoint"
 
 EXAMPLES = """
@@ -58,9 +60,9 @@ def add(parser: argparse.ArgumentParser) -> None:
         default="",
         help="the text to go on with; - : prompts as JSON lines on standard input (default: none, a new text)",
     )
-    whole, share, real = _whole(0), _real(0.0, 1.0), _real(0.0)
+    natural, share, real = whole(0), _real(0.0, 1.0), _real(0.0)
     length = parser.add_argument_group("how long")
-    length.add_argument("--max-new-tokens", metavar="N", type=_whole(1), help="tokens at most (default 20)")
+    length.add_argument("--max-new-tokens", metavar="N", type=positive, help="tokens at most (default 20)")
     length.add_argument(
         "--stop",
         dest="stop_strings",
@@ -81,23 +83,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--greedy", dest="do_sample", action="store_false", help="take the likeliest token each time"
     )
     way.add_argument("--temperature", metavar="T", type=real, help="below 1 sharper, above 1 flatter")
-    way.add_argument("--top-k", metavar="K", type=whole, help="draw from the K likeliest; 0: from all")
+    way.add_argument("--top-k", metavar="K", type=natural, help="draw from the K likeliest; 0: from all")
     way.add_argument("--top-p", metavar="P", type=share, help="draw from the likeliest that make up P")
     way.add_argument(
         "--min-p", metavar="P", type=share, help="draw from those P times as likely as the likeliest"
     )
-    way.add_argument("--seed", metavar="N", type=whole, help="the same seed draws the same text")
+    way.add_argument("--seed", metavar="N", type=natural, help="the same seed draws the same text")
     way.add_argument(
-        "--num-return-sequences", metavar="N", type=_whole(1), help="so many texts for each prompt"
+        "--num-return-sequences", metavar="N", type=positive, help="so many texts for each prompt"
     )
-    way.add_argument("--num-beams", metavar="N", type=_whole(1), help="beam search")
+    way.add_argument("--num-beams", metavar="N", type=positive, help="beam search")
     way.add_argument(
         "--penalty-alpha", metavar="A", type=share, help="contrastive search among the --top-k likeliest"
     )
     way.add_argument(
         "--repetition-penalty", metavar="X", type=real, help="above 1: what was said is less likely"
     )
-    way.add_argument("--no-repeat-ngram-size", metavar="N", type=whole, help="no N tokens come twice")
+    way.add_argument("--no-repeat-ngram-size", metavar="N", type=natural, help="no N tokens come twice")
     shape = parser.add_argument_group("what comes out")
     shape.add_argument(
         "--stream",
@@ -125,32 +127,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="the vocabulary (default: DIR's own, else gpt2 where it fits the model)",
     )
-    special = machine.add_mutually_exclusive_group()
-    special.add_argument(
-        "--allow-special",
-        dest="special",
-        action="store_const",
-        const="allow",
-        default="refuse",
-        help="a special token in a prompt is that token (without this and the next option it is an error)",
-    )
-    special.add_argument(
-        "--special-as-text",
-        dest="special",
-        action="store_const",
-        const="text",
-        help="a special token in a prompt is ordinary text",
-    )
-
-
-def _whole(least: int) -> Callable[[str], int]:
-    def whole(text: str) -> int:
-        number = int(text) if text.isdecimal() and len(text) < 11 else -1
-        if not least <= number < 1 << 31:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
-        return number
-
-    return whole
+    add_special_choice(machine, "a prompt")
 
 
 def _real(low: float, high: float | None = None) -> Callable[[str], float]:

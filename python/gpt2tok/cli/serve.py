@@ -7,20 +7,16 @@ are an extra.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 
+from gpt2tok.cli.option_kinds import positive
 from gpt2tok.cli.problems import DONE, DataError
 
 _PACKAGES = ("starlette", "uvicorn", "tensorflow", "numpy", "anyio")
 
 
-def add_options(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
-    """The options of the command.
-
-    Args:
-        positive: reads a whole number above 0.
-    """
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of the command."""
     parser.add_argument(
         "directory", metavar="DIR", help="a SavedModel, or a directory with numbered versions of one"
     )

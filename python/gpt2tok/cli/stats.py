@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt2tok import files
-from gpt2tok._core import Encoding, TokenizerError
+from gpt2tok._core import Encoding, TokenizerError, VocabError
 from gpt2tok.cli.blocks import exact_blocks
 from gpt2tok.cli.problems import DONE, DataError, UsageError
 from gpt2tok.cli.progress import Progress, progress
@@ -28,6 +28,21 @@ from gpt2tok.training.corpora import JsonLines
 
 _PICTURES = (".png", ".svg", ".pdf")
 _AT_A_TIME = 16
+
+
+@dataclass(frozen=True)
+class Idle:
+    """Entries of a vocabulary that never came as a token of a text, as ids in their order.
+
+    Args:
+        single_bytes: without which some text could not be encoded.
+        steps: merged on the way to longer tokens, which came.
+        never: all others: this text has no use for them.
+    """
+
+    single_bytes: list[int]
+    steps: list[int]
+    never: list[int]
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,31 @@ class Use:
         """The ids of the base vocabulary that never came."""
         return [token_id for token_id, _ in self.encoding.token_bytes() if token_id not in self.counts]
 
+    def idle(self) -> Idle:
+        """Those, by why they are there all the same."""
+        tokens = dict(self.encoding.token_bytes())
+        unused = [token_id for token_id in tokens if token_id not in self.counts]
+        passed = self._steps()
+        longer = [token_id for token_id in unused if len(tokens[token_id]) > 1]
+        return Idle(
+            single_bytes=[token_id for token_id in unused if len(tokens[token_id]) == 1],
+            steps=[token_id for token_id in longer if tokens[token_id] in passed],
+            never=[token_id for token_id in longer if tokens[token_id] not in passed],
+        )
+
+    def _steps(self) -> set[bytes]:
+        """What is merged on the way to the tokens that came."""
+        try:
+            merges = self.encoding.merges()
+        except VocabError:  # Some .tiktoken files merge as no list of merges does.
+            return set()
+        came = {token for token_id, token in self.encoding.token_bytes() if token_id in self.counts}
+        passed: set[bytes] = set()
+        for left, right in reversed(merges):  # a token is made before it is part of another
+            if left + right in came or left + right in passed:
+                passed |= {left, right}
+        return passed
+
     def longest(self, most: int) -> list[tuple[int, bytes, int]]:
         """The longest tokens that came: id, bytes and how often."""
         used = [(i, token, self.counts[i]) for i, token in self.encoding.token_bytes() if i in self.counts]
@@ -75,7 +115,7 @@ class Use:
 
     def report(self, most: int) -> dict[str, Any]:
         """All of it, for JSON."""
-        unused = self.unused()
+        unused, idle = self.unused(), self.idle()
         return {
             "vocab": self.name,
             "entries": self.encoding.n_vocab,
@@ -83,7 +123,11 @@ class Use:
             "tokens": self.tokens,
             "bytes_per_token": round(self.bytes_per_token, 4),
             "unused": len(unused),
+            "unused_single_bytes": len(idle.single_bytes),
+            "unused_steps": len(idle.steps),
+            "unused_merges": len(idle.never),
             "unused_ids": unused,
+            "unused_merge_ids": idle.never,
             "longest": [
                 {"id": i, "text": token.decode("utf-8", "replace"), "bytes": len(token), "count": n}
                 for i, token, n in self.longest(most)
@@ -115,6 +159,8 @@ def run(options: argparse.Namespace) -> int:
         Use(name, encoding, count, size)
         for name, encoding, count in zip(names, encodings, counts, strict=True)
     ]
+    if not size:
+        raise DataError("the text is empty: give a file with text in it, or pipe one in")
     if options.picture is not None:
         files.write_atomically(options.picture, draw(uses, Path(options.picture).suffix[1:].lower()))
     if options.json:
@@ -159,15 +205,14 @@ def _texts(source: Source, options: argparse.Namespace, line: Progress) -> Itera
 
 
 def _table(use: Use, most: int) -> str:
-    unused, tokens = set(use.unused()), use.encoding.token_bytes()
-    entries = len(tokens)
-    alone = [token_id for token_id, token in tokens if len(token) == 1]
-    idle = sum(token_id in unused for token_id in alone)
+    idle, tokens = use.idle(), use.encoding.token_bytes()
+    merges = sum(len(token) > 1 for _, token in tokens)
+    share = len(idle.never) / max(merges, 1)
     rows = [
         f"{use.name}: {use.encoding.n_vocab} ids",
         f"  {use.size} bytes, {use.tokens} tokens, {use.bytes_per_token:.3f} bytes per token",
-        f"  {len(unused)} of {entries} entries unused ({len(unused) / max(entries, 1):.1%}): {idle} of {len(alone)}"
-        f" single bytes, {len(unused) - idle} of {entries - len(alone)} merges (some are only steps to longer tokens)",
+        f"  {len(idle.never)} of {merges} merges unused ({share:.1%}); {len(idle.steps)} more are only steps to longer"
+        f" tokens, and {len(idle.single_bytes)} of {len(tokens) - merges} single bytes never came",
     ]
     longest = use.longest(most)
     if longest:

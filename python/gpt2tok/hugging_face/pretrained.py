@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -230,7 +232,8 @@ class PretrainedSurface(VocabularySurface):
             filename_prefix: goes before both names, with a hyphen.
 
         Returns:
-            Both paths.
+            Both paths. A `UserWarning` says if a `tokenizer.json` with another vocabulary is there, which
+            `from_pretrained` would read instead, here and in transformers.
 
         Raises:
             OSError: they cannot be written; then neither of them is changed.
@@ -245,7 +248,16 @@ class PretrainedSurface(VocabularySurface):
             ...     [os.path.basename(path) for path in paths]
             ['my-vocab.json', 'my-merges.txt']
         """
-        return _save(save_directory, filename_prefix, self._vocabulary_files())
+        paths = _save(save_directory, filename_prefix, self._vocabulary_files())
+        rival = Path(save_directory, TOKENIZER)
+        if not filename_prefix and rival.is_file() and not _says(rival, self._base.vocab, self._base.merges):
+            warnings.warn(
+                f"{rival} holds another vocabulary than the {VOCAB} and {MERGES} just saved beside it, and"
+                " from_pretrained reads it first: remove it, or save with save_pretrained, which replaces it",
+                UserWarning,
+                stacklevel=2,
+            )
+        return paths
 
     @property
     def init_kwargs(self) -> dict[str, Any]:
@@ -325,6 +337,16 @@ def _flags(token: AddedToken) -> dict[str, Any]:
 
 def _looks_like_a_path(name: str) -> bool:
     return Path(name).is_absolute() or name.startswith((".", "~")) or "\\" in name or name.count("/") > 1
+
+
+def _says(file: Path, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> bool:
+    """Whether a tokenizer.json is of this base vocabulary; it may say tokens beside it."""
+    try:
+        model = json.loads(file.read_bytes())["model"]
+        theirs = [tuple(merge.split(" ") if isinstance(merge, str) else merge) for merge in model["merges"]]
+        return vocab.items() <= model["vocab"].items() and theirs == list(map(tuple, merges))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return False
 
 
 def _path(directory: AnyPath, prefix: str | None, name: str) -> Path:

@@ -65,7 +65,7 @@ def application(model: Model, limits: Limits) -> Starlette:
             Route(place, served.status),
             Route(place, served.predict, methods=["POST"]),
         ]
-    handlers: Any = {HTTPException: _refused, Exception: _failed}
+    handlers: Any = {HTTPException: served.refused, Exception: _failed}
     return Starlette(routes=routes, exception_handlers=handlers)
 
 
@@ -96,15 +96,27 @@ class _Served:
         try:
             body = await self._body(request)
             loop = asyncio.get_running_loop()
-            return Response(
-                await loop.run_in_executor(self._pool, self._answered, body), media_type="application/json"
-            )
+            return _response(await loop.run_in_executor(self._pool, self._answered, body))
         except BadRequest as error:
             raise HTTPException(400, str(error)) from None
         except ClientDisconnect:
             return Response(status_code=400)
         finally:
             self._waiting -= 1
+
+    async def refused(self, request: Request, error: HTTPException) -> Response:
+        told = error.detail
+        if error.status_code in (404, 405) and told in ("Not Found", "Method Not Allowed"):
+            place = self._model.place
+            home = f"/v1/models/{place.name}"
+            told = (
+                f"nothing answers {request.method} {request.url.path[:200]}: this server has the model"
+                f" {place.name!r}, version {place.version}, and answers POST {home}:predict, GET {home},"
+                f" GET {home}/metadata and GET /healthz"
+            )
+        answer = _json({"error": told}, error.status_code)
+        answer.headers.update(error.headers or {})
+        return answer
 
     async def _body(self, request: Request) -> bytes:
         """The body, read no further than the bound."""
@@ -124,17 +136,12 @@ class _Served:
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return Response(json.dumps(value), status, media_type="application/json")
+    return _response(json.dumps(value), status)
 
 
-async def _refused(request: Request, error: HTTPException) -> Response:
-    told = error.detail
-    if error.status_code in (404, 405) and told in ("Not Found", "Method Not Allowed"):
-        told = f"nothing answers {request.method} {request.url.path[:200]}: GET /healthz, /v1/models/NAME and its"
-        told += " /metadata, POST /v1/models/NAME:predict (GET /v1/models/NAME tells whether a name is right)"
-    answer = _json({"error": told}, error.status_code)
-    answer.headers.update(error.headers or {})
-    return answer
+def _response(content: str, status: int = 200) -> Response:
+    # The line feed is for terminals, whose prompt would stand behind the answer.
+    return Response(content + "\n", status, media_type="application/json")
 
 
 async def _failed(_: Request, error: Exception) -> Response:

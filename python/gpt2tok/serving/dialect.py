@@ -167,10 +167,18 @@ def _same_names(where: str, given: Mapping[str, Any], wanted: Mapping[str, Input
         [name for name in wanted if name not in given],
         [name for name in given if name not in wanted],
     )
+    takes = f"the signature takes {', '.join(f'{name} ({_input(wanted[name])})' for name in wanted)}"
     if missing:
-        raise BadRequest(f"{where} lacks {missing[0]!r}: the signature takes {', '.join(wanted)}")
+        raise BadRequest(f"{where} lacks {', '.join(map(repr, missing))}: {takes}")
     if unknown:
-        raise BadRequest(f"{where} has {_shown(unknown[0])}: the signature takes {', '.join(wanted)}")
+        raise BadRequest(f"{where} has {_shown(unknown[0])}: {takes}")
+
+
+def _input(wanted: Input) -> str:
+    """What a row gives for it, in words."""
+    return (
+        wanted.dtype if wanted.rank == 1 else f"{'a list' if wanted.rank == 2 else 'lists'} of {wanted.dtype}"
+    )
 
 
 def _few(count: int, where: str, bounds: Bounds) -> None:

@@ -13,10 +13,9 @@ import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
+from .conventions import WARM_UP_FILE, reason_of
 from .dialect import Array, BadRequest, Input
 from .place import Place
-
-_WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
 
 
 @final
@@ -53,7 +52,7 @@ class ServedModel:
         try:
             outputs = self._signatures[signature](**given)
         except (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError) as error:
-            raise BadRequest(_reason(str(error.message))) from None
+            raise BadRequest(reason_of(str(error.message))) from None
         return {name: value.numpy() for name, value in outputs.items()}
 
     def warm_up(self) -> int:
@@ -62,7 +61,7 @@ class ServedModel:
         Raises:
             BadRequest: the file, or a request in it, is no good.
         """
-        file = self.place.directory / _WARM_UP_FILE
+        file = self.place.directory / WARM_UP_FILE
         if not file.is_file():
             return 0
         count = 0
@@ -78,17 +77,6 @@ class ServedModel:
 
 def _input(spec: Any) -> Input:
     return Input("string" if spec.dtype == tf.string else spec.dtype.name, spec.shape.rank)
-
-
-def _reason(message: str) -> str:
-    """What an assertion of the graph says, or the message's first line."""
-    asserted = message.partition("assertion failed: ")[2]
-    lines = (asserted or message).strip().split("\n")
-    line = next((line.strip() for line in lines if line.strip()), "the model refuses the inputs")
-    # An assertion writes each of its values in brackets.
-    return (
-        line[1:-1].replace("] [", " ") if asserted and line.startswith("[") and line.endswith("]") else line
-    )
 
 
 def _metadata(place: Place) -> dict[str, Any]:

@@ -6,7 +6,6 @@ then traffic, until SIGTERM or Ctrl-C; what is in work then is answered. Refuses
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 import uvicorn
 
 from ..cli.problems import DataError, Terminated
+from ..cli.quiet import keep_tensorflow_quiet
 from .application import Limits, application
 from .dialect import BadRequest
 from .place import place_of
@@ -32,7 +32,7 @@ def serve(path: Path, *, name: str | None, host: str, port: int, limits: Limits,
     """
     place = place_of(path, name)
     with _listening(host, port) as listener:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # else it writes of every request that it refuses
+        keep_tensorflow_quiet()  # else it writes of every request that it refuses, too
         if sys.stderr.isatty():
             print(f"gpt2tok: loading {place.directory} and warming it up", file=sys.stderr, flush=True)
         from .loaded import ServedModel  # TensorFlow takes seconds: what is wrong above is told before

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-WARM_UP_FILE = "assets.extra/tf_serving_warmup_requests"
+from ..files import new_directory
+from ..serving.conventions import WARM_UP_FILE
 
 
 def check_place(directory: str | os.PathLike[str], *, overwrite: bool) -> Path:
@@ -26,18 +27,18 @@ def check_place(directory: str | os.PathLike[str], *, overwrite: bool) -> Path:
     target = Path(directory).absolute()
     if not (target.exists() or target.is_symlink()) or _is_empty_directory(target):
         return target
-    if target.is_dir() and not target.is_symlink() and not (target / "saved_model.pb").exists():
+    if target.is_symlink() or not target.is_dir():
+        kind = "link" if target.is_symlink() else "file"
+        raise FileExistsError(
+            f"{target} is a {kind}, and a SavedModel is a directory: choose another place, or remove it"
+        )
+    if not (target / "saved_model.pb").exists():
         raise FileExistsError(
             f"{target} holds other things than a SavedModel, which an export would remove: choose another directory"
             " (for servers, one named by a number in it)"
         )
     if not overwrite:
         raise FileExistsError(f"{target} is there already: choose another directory, or say overwrite=True")
-    if target.is_symlink() or not target.is_dir():
-        kind = "link" if target.is_symlink() else "file"
-        raise FileExistsError(
-            f"{target} is a {kind}, and a SavedModel is a directory: choose another place, or remove it"
-        )
     return target
 
 
@@ -50,14 +51,14 @@ def new_saved_model(directory: str | os.PathLike[str], *, overwrite: bool) -> It
         OSError: the directory cannot be written. What was there is there.
     """
     target = check_place(directory, overwrite=overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
-    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        yield scratch / "new"
-        _put(scratch / "new", target, scratch / "old")
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with new_directory(target.parent):  # which goes again after an error
+        # Beside the target, so that a rename puts it in place; hidden, so that a server that watches sees no version.
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            yield scratch / "new"
+            _put(scratch / "new", target, scratch / "old")
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_warm_up(written: Path, records: Sequence[bytes]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from .._core import TokenizerError
+from ..serving.conventions import reason_of
 from .arguments import (
     checked_default_length,
     checked_mask,
@@ -165,7 +166,7 @@ def _warm_up_of(texts: list[str | bytes], signatures: dict[str, Any]) -> list[by
     try:
         return _asked([text.encode() if isinstance(text, str) else text for text in texts], signatures)
     except tf.errors.InvalidArgumentError as error:
-        reason = str(error.message).partition("assertion failed:")[2].split("\n")[0].strip() or error.message
+        reason = reason_of(str(error.message))
         raise TokenizerError(
             f"the exported model refuses warm_up_texts ({reason}): give others, or none, or another most_places"
         ) from None

@@ -6,8 +6,10 @@ a file comes to disk whole or not at all (`files.py` does).
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,8 +18,10 @@ from gpt2tok._core import Encoding, VocabError
 
 Format = Literal["vocab", "tokenizer.json", "tiktoken"]
 
+VOCAB, MERGES, CONFIG = "vocab.json", "merges.txt", "tokenizer_config.json"
 # What loaders look for first, or read together with vocab.json.
-_BESIDE = ("tokenizer.json", "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json")
+_BESIDE = ("tokenizer.json", CONFIG, "added_tokens.json", "special_tokens_map.json")
+_END_OF_TEXT = "<|endoftext|>"
 
 
 def save(encoding: Encoding, path: str | os.PathLike[str]) -> list[Path]:
@@ -26,8 +30,9 @@ def save(encoding: Encoding, path: str | os.PathLike[str]) -> list[Path]:
     Args:
         encoding: what `gpt2tok.train` returned, or any other.
         path: `*.json` becomes a tokenizer.json; `*.tiktoken` a file of ranks, which has no place for special tokens (a
-            `UserWarning` says so); a directory, or a name without an ending, gets vocab.json and merges.txt. A
-            directory is made if it is not there.
+            `UserWarning` says so); a directory, or a name without an ending, gets vocab.json, merges.txt and the
+            tokenizer_config.json that transformers' `AutoTokenizer` asks for. A directory is made if it is not there,
+            and files of these names are replaced.
 
     Returns:
         The files that were written.
@@ -45,9 +50,10 @@ def save(encoding: Encoding, path: str | os.PathLike[str]) -> list[Path]:
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     [file.name for file in save(encoding, folder)]
         ...     again = gpt2tok.Encoding.from_files(folder + "/vocab.json", folder + "/merges.txt")
-        ...     again.merges() == encoding.merges()
-        ['vocab.json', 'merges.txt']
-        True
+        ...     tokenizer = gpt2tok.GPT2TokenizerFast.from_pretrained(folder)
+        ['vocab.json', 'merges.txt', 'tokenizer_config.json']
+        >>> again.merges() == encoding.merges(), tokenizer("low")["input_ids"] == encoding.encode("low")
+        (True, True)
     """
     if not isinstance(encoding, Encoding):
         raise TypeError(f"encoding must be an Encoding, not {type(encoding).__name__}")
@@ -55,11 +61,8 @@ def save(encoding: Encoding, path: str | os.PathLike[str]) -> list[Path]:
     kind = _format_of(os.fspath(path))
     made = vocabulary_files(encoding, kind, target.name, [])
     if kind == "vocab":
-        for name in _BESIDE:
-            if (target / name).exists():
-                raise VocabError(
-                    f"{target}: a {name} stands there and would be read with it: remove it first"
-                )
+        made[CONFIG] = tokenizer_config(encoding)
+        refuse_beside(target, made)
         with files.new_directory(target):
             files.write_files_atomically(target, made)
         return [target / name for name in made]
@@ -88,6 +91,44 @@ def _format_of(name: str) -> Format:
     )
 
 
+def refuse_beside(target: Path, written: Container[str] = ()) -> None:
+    """Another layout's files in the directory would be read with what is saved there.
+
+    Args:
+        target: the directory.
+        written: names that will be written, and so replaced.
+
+    Raises:
+        VocabError: there is one.
+    """
+    for name in _BESIDE:
+        if name not in written and (target / name).exists():
+            raise VocabError(f"{target}: a {name} stands there and would be read with it: remove it first")
+
+
+def tokenizer_config(encoding: Encoding) -> bytes:
+    """The settings beside vocab.json and merges.txt, without which transformers knows neither class nor special tokens.
+
+    `<|endoftext|>` begins and ends texts where it is a special token; the others have no part but are special.
+    """
+    special = encoding.special_tokens
+    end = _END_OF_TEXT if _END_OF_TEXT in special else None
+    flags = {"lstrip": False, "normalized": False, "rstrip": False, "single_word": False, "special": True}
+    by_id = sorted(special.items(), key=lambda item: item[1])
+    settings = {
+        "add_prefix_space": False,
+        "added_tokens_decoder": {str(token_id): {"content": token, **flags} for token, token_id in by_id},
+        "bos_token": end,
+        "eos_token": end,
+        "errors": "replace",
+        "tokenizer_class": "GPT2Tokenizer",
+        "unk_token": end,
+    }
+    if others := [token for token, _ in by_id if token != end]:
+        settings["additional_special_tokens"] = others
+    return (json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
 def vocabulary_files(
     encoding: Encoding, kind: Format, name: str, added: list[dict[str, Any]]
 ) -> dict[str, bytes]:
@@ -107,7 +148,7 @@ def vocabulary_files(
     vocab |= special
     merges = [(text(left), text(right)) for left, right in encoding.merges()]
     if kind == "vocab":
-        return {"vocab.json": formats.vocab_json_bytes(vocab), "merges.txt": formats.merges_txt_bytes(merges)}
+        return {VOCAB: formats.vocab_json_bytes(vocab), MERGES: formats.merges_txt_bytes(merges)}
     flags = {token["content"]: token for token in added}
     plain = [{"id": token_id, "content": token, "special": True} for token, token_id in special.items()]
     tokens = [flags.get(str(token["content"]), token) for token in plain]

@@ -22,7 +22,7 @@ AnyPath = os.PathLike[str] | os.PathLike[bytes]
 Corpus = Iterable[Text | AnyPath | Sequence[Text]] | AnyPath
 
 END_OF_TEXT = "<|endoftext|>"
-_LONGEST_NAME = 4096
+_LONGEST_NAME, _MOST_NAMES = 4096, 1000
 _LARGEST = (1 << 63) - 1  # what the core's integers hold
 
 
@@ -99,8 +99,10 @@ def train(
         name: the encoding's.
 
     Returns:
-        The vocabulary, ready to encode. A `UserWarning` says if the corpus had fewer tokens to learn than there
-        was room for, or what `max_pretokens` dropped.
+        The vocabulary, ready to encode; `gpt2tok.training.save` writes it. For a tokenizer with Hugging Face's
+        surface, save it in a directory: `GPT2TokenizerFast.from_pretrained(directory)`. A `UserWarning` says if the
+        corpus had fewer tokens to learn than there was room for, what `max_pretokens` dropped, or that a text of a
+        list is the name of a file.
 
     Raises:
         TokenizerError: vocab_size does not hold the bytes and special tokens, the corpus is empty, text is not
@@ -115,6 +117,8 @@ def train(
         >>> encoding.decode_tokens_bytes(encoding.encode("low lowest"))
         [b'low', b' low', b'e', b's', b't']
     """
+    if mistaken := _mistaken(texts_or_files):
+        warnings.warn(mistaken, UserWarning, stacklevel=2)
     training = run(
         texts_or_files,
         vocab_size,
@@ -130,7 +134,7 @@ def train(
         name=name,
     )
     for shortfall in training.shortfalls():
-        warnings.warn(shortfall + _mistaken(texts_or_files), UserWarning, stacklevel=2)
+        warnings.warn(shortfall, UserWarning, stacklevel=2)
     return training.encoding
 
 
@@ -253,12 +257,12 @@ def _items(corpus: Corpus) -> Iterator[Any]:
 
 
 def _mistaken(corpus: Corpus) -> str:
-    """What to add to a warning where the names of files were taken for texts."""
-    some = corpus[:100] if isinstance(corpus, list | tuple) else []
-    for text in some:
+    """A warning where the names of files are about to be taken for texts; such a list is short."""
+    for text in corpus[:_MOST_NAMES] if isinstance(corpus, list | tuple) else ():
         if isinstance(text, str) and len(text) < _LONGEST_NAME and os.path.isfile(text):  # noqa: PTH113
             return (
-                f"; {text!r} was taken for a text, and is the name of a file: wrap it, pathlib.Path({text!r})"
+                f"{text!r} is taken for a text, and is the name of a file: to read that file, wrap it,"
+                f" pathlib.Path({text!r})"
             )
     return ""
 

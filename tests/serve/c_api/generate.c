@@ -7,79 +7,27 @@
  * TensorFlow; if it is 0, uint32 length and bytes of each continuation; else uint32 length and bytes of the message.
  * Any other failure: a message on stderr, status 1.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "tensorflow/c/c_api.h"
-#include "tensorflow/c/tf_tstring.h"
-
-static void fail(const char *what, const char *why) {
-  fprintf(stderr, "generate: %s: %s\n", what, why);
-  exit(1);
-}
-
-static void read_all(void *to, size_t size) {
-  if (size && fread(to, 1, size, stdin) != size) fail("input", "too short");
-}
-
-static void write_bytes(const void *from, size_t size) {
-  uint32_t length = (uint32_t)size;
-  if (fwrite(&length, sizeof length, 1, stdout) != 1 || fwrite(from, 1, size, stdout) != size) fail("output", "lost");
-}
-
-static TF_Output output_of(TF_Graph *graph, const char *name) {
-  char operation[256];
-  const char *colon = strchr(name, ':');
-  size_t length = colon ? (size_t)(colon - name) : strlen(name);
-  if (length >= sizeof operation) fail(name, "name too long");
-  memcpy(operation, name, length);
-  operation[length] = 0;
-  TF_Output found = {TF_GraphOperationByName(graph, operation), colon ? atoi(colon + 1) : 0};
-  if (!found.oper) fail(name, "no such operation in the graph");
-  return found;
-}
+#define PROGRAM "generate"
+#include "../../c_api/shared.h"
 
 int main(int argc, char **argv) {
   if (argc != 4) fail("usage", "generate MODEL INPUT OUTPUT");
   TF_Status *status = TF_NewStatus();
   TF_Graph *graph = TF_NewGraph();
-  const char *tags[] = {"serve"};
-  TF_Session *session =
-      TF_LoadSessionFromSavedModel(TF_NewSessionOptions(), NULL, argv[1], tags, 1, graph, TF_NewBuffer(), status);
-  if (TF_GetCode(status) != TF_OK) fail(argv[1], TF_Message(status));
+  TF_Session *session = load(argv[1], graph, status);
   TF_Output input = output_of(graph, argv[2]), output = output_of(graph, argv[3]);
 
-  uint32_t count;
-  while (fread(&count, sizeof count, 1, stdin) == 1) {
-    int64_t batch = count;
-    TF_Tensor *texts = TF_AllocateTensor(TF_STRING, &batch, 1, count * sizeof(TF_TString));
-    for (uint32_t i = 0; i < count; i++) {
-      uint32_t length;
-      read_all(&length, sizeof length);
-      char *bytes = malloc(length + 1);
-      read_all(bytes, length);
-      TF_TString *string = (TF_TString *)TF_TensorData(texts) + i;
-      TF_TString_Init(string);
-      TF_TString_Copy(string, bytes, length);
-      free(bytes);
-    }
+  for (TF_Tensor *texts; (texts = read_texts());) {
     TF_Tensor *answer = NULL;
     TF_SessionRun(session, NULL, &input, &texts, 1, &output, &answer, 1, NULL, 0, NULL, status);
     int32_t code = TF_GetCode(status);
-    if (fwrite(&code, sizeof code, 1, stdout) != 1) fail("output", "lost");
+    write_all(&code, sizeof code);
     if (code) {
       write_bytes(TF_Message(status), strlen(TF_Message(status)));
       continue;
     }
-    if (TF_Dim(answer, 0) != batch) fail("answer", "dimension 0 is not the batch");
-    const TF_TString *lines = TF_TensorData(answer);
-    for (uint32_t i = 0; i < count; i++) write_bytes(TF_TString_GetDataPointer(&lines[i]), TF_TString_GetSize(&lines[i]));
+    write_strings("answer", answer, TF_Dim(texts, 0));
   }
-  TF_CloseSession(session, status);
-  TF_DeleteSession(session, status);
-  if (TF_GetCode(status) != TF_OK) fail("close", TF_Message(status));
-  TF_DeleteGraph(graph);
+  close_session(session, graph, status);
   return 0;
 }

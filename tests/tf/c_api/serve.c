@@ -9,43 +9,8 @@
  * for each batch: int64 rows, int64 columns, int32 ids, int32 mask; for each text uint32 length and bytes. For each bad
  * request: int32 code, uint32 length and message. Any other failure: a message on stderr, status 1.
  */
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "tensorflow/c/c_api.h"
-#include "tensorflow/c/tf_tstring.h"
-
-static void fail(const char *what, const char *why) {
-  fprintf(stderr, "serve: %s: %s\n", what, why);
-  exit(1);
-}
-
-static void check(const char *what, const TF_Status *status) {
-  if (TF_GetCode(status) != TF_OK) fail(what, TF_Message(status));
-}
-
-static void read_all(void *to, size_t size) {
-  if (size && fread(to, 1, size, stdin) != size) fail("input", "too short");
-}
-
-static void write_all(const void *from, size_t size) {
-  if (size && fwrite(from, 1, size, stdout) != size) fail("output", "cannot write");
-}
-
-/* The operation and output of a name like "serving_tokenize:0". */
-static TF_Output output_of(TF_Graph *graph, const char *name) {
-  char operation[256];
-  const char *colon = strchr(name, ':');
-  size_t length = colon ? (size_t)(colon - name) : strlen(name);
-  if (length >= sizeof operation) fail(name, "name too long");
-  memcpy(operation, name, length);
-  operation[length] = 0;
-  TF_Output found = {TF_GraphOperationByName(graph, operation), colon ? atoi(colon + 1) : 0};
-  if (!found.oper) fail(name, "no such operation in the graph");
-  return found;
-}
+#define PROGRAM "serve"
+#include "../../c_api/shared.h"
 
 /* A client reads the names of a signature's tensors from the MetaGraphDef. C has no protobuf: the driver reads them from
  * saved_model.pb and passes them in the environment. */
@@ -66,25 +31,6 @@ typedef struct {
   TF_Output text, rows[2], given[2], bytes;
 } Model;
 
-/* The next batch, string [count]; NULL at the end of the input. */
-static TF_Tensor *read_texts(void) {
-  uint32_t count;
-  if (fread(&count, sizeof count, 1, stdin) != 1) return NULL;
-  int64_t batch = count;
-  TF_Tensor *texts = TF_AllocateTensor(TF_STRING, &batch, 1, count * sizeof(TF_TString));
-  TF_TString *strings = TF_TensorData(texts);
-  for (uint32_t i = 0; i < count; i++) {
-    uint32_t length;
-    read_all(&length, sizeof length);
-    char *bytes = malloc(length + 1);
-    read_all(bytes, length);
-    TF_TString_Init(&strings[i]);
-    TF_TString_Copy(&strings[i], bytes, length);
-    free(bytes);
-  }
-  return texts;
-}
-
 static void tokenize(const Model *model, TF_Tensor *texts, TF_Tensor **ids_and_mask) {
   run(model->session, (TF_Output *)&model->text, &texts, 1, (TF_Output *)model->rows, ids_and_mask, 2, model->status);
   check("tokenize", model->status);
@@ -100,13 +46,7 @@ static void answer(const Model *model, TF_Tensor *texts) {
   TF_Tensor *spelt = NULL;
   run(model->session, (TF_Output *)model->given, ids_and_mask, 2, (TF_Output *)&model->bytes, &spelt, 1, model->status);
   check("detokenize", model->status);
-  if (TF_Dim(spelt, 0) != TF_Dim(texts, 0)) fail("detokenize", "dimension 0 is not the batch");
-  const TF_TString *lines = TF_TensorData(spelt);
-  for (int64_t i = 0; i < TF_Dim(spelt, 0); i++) {
-    uint32_t length = (uint32_t)TF_TString_GetSize(&lines[i]);
-    write_all(&length, sizeof length);
-    write_all(TF_TString_GetDataPointer(&lines[i]), length);
-  }
+  write_strings("detokenize", spelt, TF_Dim(texts, 0));
 }
 
 /* A bad request must come back as an error, and leave the session alive for the next one. */
@@ -115,10 +55,8 @@ static void refuse(const Model *model, const TF_Output *inputs, TF_Tensor **give
   TF_Tensor *nothing = NULL;
   run(model->session, (TF_Output *)inputs, given, n_inputs, &output, &nothing, 1, model->status);
   int32_t code = TF_GetCode(model->status);
-  uint32_t length = (uint32_t)strlen(TF_Message(model->status));
   write_all(&code, sizeof code);
-  write_all(&length, sizeof length);
-  write_all(TF_Message(model->status), length);
+  write_bytes(TF_Message(model->status), strlen(TF_Message(model->status)));
   TF_Tensor *again[2] = {NULL, NULL};
   tokenize(model, good_texts, again);
 }
@@ -139,10 +77,7 @@ int main(int argc, char **argv) {
   }
 
   TF_Graph *graph = TF_NewGraph();
-  const char *tags[] = {"serve"};
-  TF_Session *session =
-      TF_LoadSessionFromSavedModel(TF_NewSessionOptions(), NULL, argv[1], tags, 1, graph, TF_NewBuffer(), status);
-  check(argv[1], status);
+  TF_Session *session = load(argv[1], graph, status);
   Model model = {session,
                  status,
                  output_of(graph, name_of("TOKENIZE_TEXT")),
@@ -163,9 +98,6 @@ int main(int argc, char **argv) {
   for (int i = 0; i < 2; i++) TF_TString_Init((TF_TString *)TF_TensorData(matrix) + i);
   refuse(&model, &model.text, &matrix, 1, model.rows[0], last);
 
-  TF_CloseSession(session, status);
-  TF_DeleteSession(session, status);
-  check("close", status);
-  TF_DeleteGraph(graph);
+  close_session(session, graph, status);
   return 0;
 }
