@@ -14,8 +14,8 @@ from helpers import BACKEND, array
 
 import gpt2model
 from gpt2model import ContextLengthError, GenerationConfig, GenerationConfigError, export_text_generator
-from gpt2model.export.vocabulary import vocabulary_of
-from gpt2tok import GPT2Tokenizer, GPT2TokenizerFast, TokenizerError, VocabError
+from gpt2model.vocabulary import vocabulary_of
+from gpt2tok import GPT2Tokenizer, GPT2TokenizerFast, TokenizerError, VocabError, get_encoding
 from gpt2tok.formats import byte_alphabet
 
 on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="builds the graph in this process")
@@ -235,7 +235,7 @@ def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
 def test_another_tokenizer(directory: Path, tmp_path: Path) -> None:
     """By size and by hash, when exporting and when loading; nothing is written."""
     gpt2 = GPT2TokenizerFast.from_pretrained("gpt2")
-    with pytest.raises(VocabError, match="ids up to 50256, but the model's vocab_size is 300"):
+    with pytest.raises(VocabError, match="has 50257 ids, and the model knows 300"):
         export_text_generator(model(), gpt2, tmp_path / "1")
     with pytest.raises(VocabError, match="is not the one in"):
         gpt2model.load_text_generator(directory, tokenizer=gpt2)
@@ -275,6 +275,7 @@ def test_another_tokenizer(directory: Path, tmp_path: Path) -> None:
         ({"warm_up_texts": "abc"}, TypeError, "warm_up_texts"),
         ({"warm_up_texts": [3]}, TypeError, r"warm_up_texts\[0\]"),
         ({"tokenizer": object()}, TypeError, "GPT2TokenizerFast"),
+        ({"tokenizer": get_encoding("gpt2")}, TypeError, "GPT2TokenizerFast"),
         ({"model": object()}, TypeError, "GPT2LMHeadModel"),
     ],
     ids=str,
@@ -333,5 +334,5 @@ def test_broken_descriptions(directory: Path, tmp_path: Path) -> None:
         with pytest.raises(gpt2model.CheckpointError, match="export the model again"):
             gpt2model.load_text_generator(tmp_path)
     file.write_text(json.dumps({**whole, "vocabulary": {"size": 301, "sha256": ""}}), "utf-8")
-    with pytest.raises(VocabError, match="has 301 ids and its model 300"):
+    with pytest.raises(VocabError, match=r"has 301 ids, and the model knows 300.*export it again"):
         gpt2model.load_text_generator(tmp_path)

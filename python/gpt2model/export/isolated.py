@@ -19,8 +19,8 @@ from typing import Any
 from gpt2tok import TokenizerError
 
 from ..errors import CheckpointError, ContextLengthError, GenerationConfigError
+from ..vocabulary import vocabulary_of
 from .options import ExportOptions
-from .vocabulary import vocabulary_of
 
 _RAISED = {
     kind.__name__: kind

@@ -13,8 +13,8 @@ from typing import Any, final
 from gpt2tok import VocabError
 
 from ..extras import extra_named
+from ..vocabulary import FIELD, Vocabulary, check_fit, vocabulary_of
 from .description import description_of
-from .vocabulary import vocabulary_of
 
 
 def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = None) -> TextGenerator:
@@ -39,11 +39,13 @@ def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = N
         True
     """
     told = description_of(directory)
-    said, size = told["vocabulary"], told["model"]["vocab_size"]
-    if said["size"] > size:
-        raise VocabError(
-            f"{directory} says that its tokenizer has {said['size']} ids and its model {size}: export it again"
+    said = told["vocabulary"]
+    try:
+        check_fit(
+            Vocabulary(said["size"], said["sha256"]), told["model"]["vocab_size"], told["model"].get(FIELD)
         )
+    except VocabError as error:
+        raise VocabError(f"{directory}: {error}, and export it again") from error
     if tokenizer is not None:
         own = vocabulary_of(tokenizer)
         if (own.size, own.sha256) != (said["size"], said["sha256"]):
