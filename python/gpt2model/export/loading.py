@@ -86,16 +86,19 @@ class TextGenerator:
                 one for each. What is left out is as it was exported.
 
         Raises:
-            tf.errors.InvalidArgumentError: out of the bounds of the export; the reason is in it.
-            TypeError: an option that does not exist, or a text outside a list.
+            ValueError: out of the bounds of the export, or logits that are no numbers: with the graph's reason.
+            TypeError: an option that does not exist, a text outside a list, or something else inside it.
         """
         import tensorflow as tf
 
         if isinstance(texts, str | bytes):
             raise TypeError("texts must be a list of texts: one text alone is [text].")
+        for place, text in enumerate(texts):
+            if not isinstance(text, str | bytes):
+                raise TypeError(f"texts[{place}] must be str or bytes, not {text!r}.")
         batch = tf.constant([_bytes(text) for text in texts], tf.string, [len(texts)])
         if not options:
-            return list(self.signatures["serving_default"](text=batch)["continuation_bytes"].numpy())
+            return self._continued("serving_default", text=batch)
         kinds = {
             "max_new_tokens": tf.int32,
             "temperature": tf.float32,
@@ -111,7 +114,26 @@ class TextGenerator:
         for name, kind in kinds.items():
             number = tf.convert_to_tensor(told[name], kind)
             inputs[name] = number if number.shape.rank else tf.fill([len(texts)], number)
-        return list(self.signatures["generate"](text=batch, **inputs)["continuation_bytes"].numpy())
+        return self._continued("generate", text=batch, **inputs)
+
+    def _continued(self, signature: str, **inputs: Any) -> list[bytes]:
+        from tensorflow.errors import InvalidArgumentError
+
+        try:
+            return list(self.signatures[signature](**inputs)["continuation_bytes"].numpy())
+        except InvalidArgumentError as error:
+            # TensorFlow's message has the nodes of the graph around it, a page of them.
+            raise ValueError(_reason(str(error.message))) from None
+
+
+def _reason(message: str) -> str:
+    """What an assertion of the graph says, or else the message's first line."""
+    asserted = message.partition("assertion failed:")[2].strip()
+    line = (asserted or message.strip()).partition("\n")[0].strip()
+    # An assertion writes each of its values in brackets.
+    return (
+        line[1:-1].replace("] [", " ") if asserted and line.startswith("[") and line.endswith("]") else line
+    )
 
 
 def _bytes(text: str | bytes) -> bytes:
