@@ -14,6 +14,7 @@ from typing import Any
 from gpt2tok import Encoding
 
 from ..extras import extra_named
+from ..generation.fields import flag
 from ..vocabulary import FIELD, check_fit, vocabulary_of
 from .isolated import exported_elsewhere
 from .options import export_options
@@ -122,8 +123,7 @@ def export_text_generator(
             },
         )
         _check_texts(warm_up_texts)
-        if not isinstance(overwrite, bool):
-            raise TypeError(f"overwrite must be True or False, not {overwrite!r}.")
+        flag("overwrite", overwrite)
         target = Path(directory).absolute()
         from ..backend import BACKEND
 
