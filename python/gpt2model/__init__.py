@@ -10,6 +10,7 @@ the same classes.
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,7 @@ __all__ = [
 ]
 
 _EXPORT = ("TextGenerator", "export_text_generator", "load_text_generator")  # no Keras is needed to load one
+_HOMES = {"TFGPT2": "tensorflow", "FlaxGPT2": "jax"}  # by the beginnings of Hugging Face's names
 
 
 def __getattr__(name: str) -> Any:
@@ -71,7 +73,21 @@ def __getattr__(name: str) -> Any:
     with extra_named(f"{__name__}.{name}"):
         home = "export" if name in _EXPORT else "family"
         value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+    if name.startswith(tuple(_HOMES)) and not name.endswith("Output"):
+        _say_where(name, value.__name__)
     return value
+
+
+def _say_where(name: str, ours: str) -> None:
+    """Warn once of an old name that is asked for on another framework than it was of."""
+    home = next(home for prefix, home in _HOMES.items() if name.startswith(prefix))
+    backend = import_module(f"{__name__}.backend").BACKEND
+    if backend != home:
+        warnings.warn(
+            f"{name} is another name of {ours}, which runs on Keras' backend, here {backend}: set KERAS_BACKEND={home}"
+            f" before Python starts to go on with {home}, or write {ours}.",
+            stacklevel=3,
+        )
 
 
 def __dir__() -> list[str]:

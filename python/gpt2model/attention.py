@@ -13,7 +13,7 @@ from typing import Any, final
 import keras
 from keras import ops
 
-from .backend import BACKEND, Tensor, jax_on_cpu, product_of_rows, static_int
+from .backend import BACKEND, Tensor, jax_on_cpu, product_of_rows, softmax, static_int
 from .blocked_attention import blocked_attention, can_be_blocked
 from .cache import write
 from .config import GPT2Config
@@ -59,7 +59,7 @@ def explicit_attention(
     mask = causal_mask(ops.shape(query)[2], ops.shape(key)[2], 0) if sight.causal else sight.mask
     if mask is not None:
         scores = ops.where(mask, scores, -1e30)  # not -inf: a row that sees nothing must not become NaN
-    weights = ops.cast(ops.softmax(scores, axis=-1), dtype)
+    weights = ops.cast(softmax(scores), dtype)
     if dropout is not None:
         weights = dropped(dropout, weights, training=True)
     if head_mask is not None:

@@ -96,6 +96,13 @@ def jax_on_cpu() -> bool:
     return BACKEND == "jax" and on_cpu()
 
 
+def softmax(scores: Tensor) -> Tensor:
+    """Shares of the last axis; of one number alone 1, without the warning that Keras has for that."""
+    if scores.shape[-1] == 1:
+        return keras.ops.exp(scores - scores)
+    return keras.ops.softmax(scores, axis=-1)
+
+
 def product_of_rows(left: Tensor, right: Tensor) -> Tensor:
     """Every row of the left against every row of the right: (..., m, d) and (..., n, d) to (..., m, n).
 

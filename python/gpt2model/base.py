@@ -27,7 +27,7 @@ from .initialisation import weight_initializer
 from .layout_map import layout_map
 from .learning import learning_of, restore_learning
 from .lora import restrict_to_lora
-from .options import checked_options
+from .options import checked_options, refuse_other_types
 from .outputs import ModelOutput
 from .quantization import policies_of, policy_of, quantizers_of, restore_quantizers
 from .recovery import guarded, prepare_optimizer
@@ -100,6 +100,15 @@ class GPT2PreTrainedModel(keras.Model):
             """
             self._told_to_train = bool(mode)
             return cast(Model, super().train(mode))
+
+        def _apply(self: Model, fn: Any, *args: Any, **kwargs: Any) -> Model:
+            """As `torch.nn.Module._apply`, by which `half()`, `to(dtype)` and their like change every weight.
+
+            Raises:
+                NotImplementedError: the weights would be of another type, and the model still compute in its own.
+            """
+            refuse_other_types(self, fn)
+            return cast(Model, super()._apply(fn, *args, **kwargs))
 
     @contextlib.contextmanager
     def _mode_kept(self) -> Iterator[None]:
@@ -288,7 +297,8 @@ class GPT2PreTrainedModel(keras.Model):
         Arguments:
             input_signature: (batch, positions) int32 `input_ids` when None; for more inputs
                 `[{"input_ids": keras.InputSpec(shape=(None, None), dtype="int32"), "attention_mask": ...}]`.
-            filepath, format, verbose, **kwargs: Keras' own.
+            verbose: also print what Keras prints of an export, each weight by a line (its own default).
+            filepath, format, **kwargs: Keras' own.
 
         Raises:
             ValueError: besides Keras' own, a configuration with outputs that a SavedModel has no place for.
@@ -296,7 +306,7 @@ class GPT2PreTrainedModel(keras.Model):
         check_exportable(self.config, format)
         self._predicting = True
         try:
-            super().export(filepath, format, verbose, input_signature or usual_inputs(), **kwargs)
+            super().export(filepath, format, bool(verbose), input_signature or usual_inputs(), **kwargs)
         finally:
             self._predicting = False
 

@@ -232,6 +232,8 @@ class GPT2Config:
         fields = copy.deepcopy({**self._extra, **self._values})
         fields["id2label"] = {str(index): label for index, label in fields["id2label"].items()}
         fields["model_type"] = self.model_type
+        if fields["vocabulary_sha256"] is None:  # no field of Hugging Face's
+            del fields["vocabulary_sha256"]
         return dict(sorted(fields.items()))
 
     @classmethod

@@ -7,6 +7,7 @@ Owns the tables and the checks of single values and of values together. Refuses 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
@@ -88,6 +89,12 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"GPT2Config: {name} must be text, not {value!r}.")
     return value
+
+
+def _sha256(name: str, value: Any) -> str:
+    if re.fullmatch("[0-9a-f]{64}", _text(name, value)) is None:
+        raise ValueError(f"GPT2Config: {name} must be 64 hexadecimal digits, not {value!r}.")
+    return str(value)
 
 
 def _names(name: str, value: Any) -> list[str]:
@@ -175,6 +182,8 @@ FIELDS: Mapping[str, Field] = {
     "dtype": Field(None, _text, optional=True),
     "chunk_size_feed_forward": Field(0, _whole(0)),  # of no effect here: it only saves memory
     "is_encoder_decoder": Field(False, _flag),
+    # This package's own: the tokenizer that the model was trained with; see vocabulary.py.
+    "vocabulary_sha256": Field(None, _sha256, optional=True),
 }
 
 SIZES: Mapping[str, Mapping[str, int]] = {

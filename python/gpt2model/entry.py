@@ -60,6 +60,12 @@ def arrays_of(
             return value.item()  # Keras would make a tensor of it
         return value if name == "past_key_values" else as_arrays(value, name, rows=True)
 
+    first = args[0] if args else kwargs.get("input_ids")
+    if isinstance(first, list | tuple) and any(part is None for part in first):
+        raise TypeError(
+            "input_ids is a list with None in it, which says nothing of what the others are: give inputs by name, "
+            "model(ids, attention_mask=mask), or as a mapping."
+        )
     # More arguments than there are names go on to Python, which has its own word for that.
     named = (*names, *("an argument",) * max(0, len(args) - len(names)))
     return (

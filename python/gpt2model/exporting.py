@@ -19,10 +19,10 @@ def usual_inputs() -> list[keras.InputSpec]:
     """(batch, positions) ids.
 
     Example:
-        >>> [(spec.shape, spec.dtype) for spec in usual_inputs()]
-        [((None, None), 'int32')]
+        >>> [(spec.name, spec.shape, spec.dtype) for spec in usual_inputs()]
+        [('input_ids', (None, None), 'int32')]
     """
-    return [keras.InputSpec(shape=(None, None), dtype="int32")]
+    return [keras.InputSpec(shape=(None, None), dtype="int32", name="input_ids")]
 
 
 def check_exportable(config: GPT2Config, format: str) -> None:

@@ -119,7 +119,8 @@ class LanguageModelHead(GPT2PreTrainedModel):
 
         Returns:
             Ids (rows * num_return_sequences, prompt + new tokens), shorter rows filled up with the pad token;
-            for texts, texts; with `return_dict_in_generate`, an output that has `scores` and the like, too.
+            for texts, texts, each with its prompt; with `return_dict_in_generate`, an output that has `sequences`,
+            `texts` where prompts were texts, and `scores` and the like where asked for.
 
         Raises:
             GenerationConfigError: unknown, conflicting or impossible options.
@@ -149,7 +150,7 @@ class LanguageModelHead(GPT2PreTrainedModel):
             generation_config, **options: as for `generate`.
 
         Returns:
-            An iterator of texts; joined they are the new text, without an end token.
+            An iterator of texts; joined they are the new text, without the prompt (`generate` has it) and an end token.
 
         Raises:
             As `generate`, at once; ValueError for several prompts.

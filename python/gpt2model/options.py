@@ -56,6 +56,28 @@ def checked_options(class_name: str, options: Mapping[str, Any]) -> dict[str, An
     return {**options, "dtype": _policy(class_name, options["dtype"])}
 
 
+def refuse_other_types(model: Any, change: Any) -> None:
+    """Refuse what would give a module of PyTorch weights of another type: Keras goes on in that of its policy.
+
+    Arguments:
+        model: on PyTorch.
+        change: a function of tensors, as `torch.nn.Module._apply` takes it.
+
+    Raises:
+        NotImplementedError: with what to write instead.
+    """
+    kept = next((weight for weight in model.parameters() if weight.is_floating_point()), None)
+    if kept is None:
+        return
+    became = str(change(kept.new_empty(0)).dtype).removeprefix("torch.")
+    if became != str(kept.dtype).removeprefix("torch."):
+        raise NotImplementedError(
+            f"{type(model).__name__} was made to compute in {model.compute_dtype}, and its weights alone cannot become"
+            f" {became}: make it so, by from_pretrained(directory, dtype={became!r}) or"
+            f" {type(model).__name__}(config, dtype={became!r})."
+        )
+
+
 def _policy(class_name: str, dtype: Any) -> Any:
     try:
         if not isinstance(dtype, str | dict | keras.DTypePolicy):

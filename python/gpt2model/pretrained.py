@@ -38,6 +38,7 @@ from .errors import CheckpointError
 from .folders import AnyPath, folder_to_save
 from .generation.own import load_own_options, save_own_options
 from .initialisation import blank, residual_initializer, weight_initializer
+from .vocabulary import check_fit, vocabulary_of
 
 FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
 # Arguments of transformers' from_pretrained that ask for what happens here anyway, or for nothing that exists
@@ -184,6 +185,7 @@ def save_pretrained(
     safe_serialization: bool = True,
     push_to_hub: bool = False,
     saved_model: bool = False,
+    tokenizer: Any = None,
 ) -> list[Path]:
     """Saves a model so that this package and the format's owner load it again. All files appear or none.
 
@@ -199,6 +201,9 @@ def save_pretrained(
             saving.
         is_main_process: False saves nothing, for all but one of several training processes.
         safe_serialization, push_to_hub, saved_model: must stay as they are.
+        tokenizer: the one that the model was trained with, a `GPT2TokenizerFast`, `GPT2Tokenizer` or `Encoding`. The
+            model's configuration keeps its hash from now on (`vocabulary_sha256`), so that another one is refused; the
+            former two are saved beside the model.
 
     Returns:
         The paths of the files.
@@ -207,6 +212,7 @@ def save_pretrained(
         OSError: they cannot be written, or files are there that would be read instead of what is saved.
         CheckpointError: the format cannot hold this model.
         TypeError, ValueError: no such format, dtype or size, or the name of a file where a directory belongs.
+        VocabError: `tokenizer` has ids that the model does not.
         NotImplementedError: `push_to_hub=True`, `saved_model=True` or `safe_serialization=False`.
 
     Example:
@@ -238,24 +244,37 @@ def save_pretrained(
         raise ValueError(
             f"dtype={dtype!r}: {format} keeps the model's own; load the model with that dtype, then save it"
         )
+    if tokenizer is not None:
+        if format == "keras-hub":
+            raise ValueError(
+                "tokenizer: a preset's configuration has no place for its hash; save both as safetensors, then use"
+                " `gpt2model convert DIRECTORY PRESET --format keras-hub`"
+            )
+        vocabulary = vocabulary_of(tokenizer)
+        # That it is the model's, the caller says; what remains is whether that can be.
+        check_fit(vocabulary, model.config.vocab_size, vocabulary.sha256)
+        model.config.vocabulary_sha256 = vocabulary.sha256
     if not is_main_process:
         return []
     folder = folder_to_save(directory)
     refuse_rivals(folder, format)
+    beside = getattr(tokenizer, "save_pretrained", None)
     source = checkpoint_of_model(model)
     fields = {**model.config.to_dict(), "architectures": [_class_name(type(model))]}
     if format == "safetensors":
         from .checkpoints.safetensors_writing import write_safetensors
 
         paths = write_safetensors(source, folder, fields, dtype=dtype, max_shard_size=max_shard_size)
-        return paths + save_own_options(model, folder)
-    if format == "keras-hub":
+        paths += save_own_options(model, folder)
+    elif format == "keras-hub":
         from .checkpoints.keras_hub_writing import write_keras_hub
 
         return write_keras_hub(source, folder, model.config, dtype=dtype)
-    from .checkpoints.keras_files import write_keras, write_weights_h5
+    else:
+        from .checkpoints.keras_files import write_keras, write_weights_h5
 
-    return write_keras(model, folder / KERAS) if format == "keras" else write_weights_h5(model, folder)
+        paths = write_keras(model, folder / KERAS) if format == "keras" else write_weights_h5(model, folder)
+    return paths if beside is None else [*paths, *map(Path, beside(folder))]
 
 
 def _class_name(cls: type[Any]) -> str:

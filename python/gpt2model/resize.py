@@ -53,6 +53,7 @@ def resize_word_embeddings(model: Any, rows: int | None, multiple: int | None) -
             "before enable_lora."
         )
     config.vocab_size = rows
+    config.vocabulary_sha256 = None  # the tokenizer is another one from now on
     new = backbone._word_embeddings(rows)
     _exchange(backbone, "wte", old, new, ())
     _copy(old._embeddings, new._embeddings, axis=0)

@@ -251,6 +251,10 @@ def test_invalid_utf8_is_an_error_with_its_place_or_is_replaced(
             ["convert", "gpt2", "a", "b"],
             "unrecognized arguments: b: leave it out (see gpt2tok convert --help)",
         ),
+        (
+            ["generate", "gpt2", "The", "quick", "fox"],
+            "quick: a prompt is one text, right behind DIR: put it in quotes (see gpt2tok generate --help)",
+        ),
         (["encode", "--json", "--raw"], "not allowed with argument"),
         (["encode", "--dtype", "uint16", "--json", "-t", "x"], "leave out --json"),
         (["encode", "--dtype", "int8"], "invalid choice: 'int8'"),

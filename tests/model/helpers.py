@@ -21,11 +21,14 @@ from gpt2model.initialisation import blank
 from gpt2model.weight_names import named_weights
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden" / "model"
+GENERATE = GOLDEN.parent / "generate"
 BACKEND = keras.backend.backend()
 TOLERANCE = 1e-4
 
 # A model that trains in a moment, and the fields that make it repeat itself.
 TINY = {"vocab_size": 64, "n_positions": 16, "n_embd": 16, "n_layer": 1, "n_head": 2}
+SMALL = {"vocab_size": 40, "n_positions": 48, "n_embd": 16, "n_layer": 2, "n_head": 2}
+PLAIN = {"eos_token_id": None, "bos_token_id": None}  # nothing ends or begins
 STILL = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
 
 
@@ -90,6 +93,20 @@ def twins(class_name: str, seed: int = 0, **fields: Any) -> tuple[Any, Any]:
     state = {name: value.numpy().copy() for name, value in theirs.state_dict().items()}
     fill(ours, {name: value for name, value in state.items() if not (tied and name == "lm_head.weight")})
     return ours, theirs
+
+
+@functools.cache
+def small_twins(seed: int = 0, **fields: Any) -> tuple[Any, Any]:
+    """A language model of `SMALL` sizes that generates in a moment, and its twin of transformers."""
+    return twins("GPT2LMHeadModel", seed=seed, **{**SMALL, **fields})
+
+
+@functools.cache
+def golden_generator() -> tuple[Any, dict[str, np.ndarray[Any, Any]]]:
+    """The model of the golden generations, and their prompts and answers."""
+    model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config.from_json(GENERATE / "config.json"))
+    fill(model, load_file(GENERATE / "model.safetensors"))
+    return model, load_file(GENERATE / "io.safetensors")
 
 
 def compiled(function: Any) -> Any:

@@ -5,6 +5,7 @@ precisions.
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import keras
 import numpy as np
@@ -348,6 +349,41 @@ def test_summaries_that_are_not_one_score(field, summary_type):
     assert abs(float(got.mc_loss) - float(loss)) < TOLERANCE
     with pytest.raises(ValueError, match="one right choice a row"):
         ours(ids, mc_labels=right[:2])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="a method of PyTorch's modules")
+@pytest.mark.parametrize("become", ["half", "bfloat16", "double", "outer"])
+def test_weights_of_another_type_are_refused(become):
+    import torch
+
+    model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(**BASE))
+    before = array(model(IDS).logits.detach())
+    with pytest.raises(
+        NotImplementedError, match=r"to compute in float32, .*from_pretrained\(directory, dtype='"
+    ):
+        torch.nn.Sequential(model).to(torch.float16) if become == "outer" else getattr(model, become)()
+    assert model.float() is model and model.to("cpu") is model
+    assert difference(array(model(IDS).logits.detach()), before) == 0
+
+
+@pytest.mark.parametrize(
+    "inputs", [[IDS, None, IDS], [None, IDS], (IDS, None), [None]], ids=["ids", "none", "tuple", "alone"]
+)
+def test_a_list_of_inputs_with_none_in_it(inputs):
+    """Keras' form of old TensorFlow code, whose places nobody can tell."""
+    with pytest.raises(TypeError, match=r"give inputs by name, model\(ids, attention_mask=mask\)"):
+        gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(**BASE))(inputs)
+
+
+def test_one_token_is_no_reason_to_warn():
+    """Keras warns of a softmax over one number."""
+    model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(**BASE))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*softmax")
+        output = model(IDS[:, :1], output_attentions=True)
+        assert (array(output.attentions[0]) == 1).all()
+        first = array(model(IDS[:, :1]).logits)
+    assert difference(first, array(model(IDS).logits)[:, :1]) < TOLERANCE
 
 
 @pytest.mark.skipif(BACKEND != "torch", reason="only PyTorch's modules are told to train")

@@ -19,15 +19,19 @@ IDS = np.array([[3, 1, 2], [5, 6, 7]], "int32")
 pytestmark = pytest.mark.skipif(BACKEND == "torch", reason="Keras exports no SavedModel from PyTorch")
 
 
-def test_a_model_is_exported_without_a_word_about_its_inputs(tmp_path: Path) -> None:
+def test_a_model_is_exported_without_a_word_about_its_inputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import tensorflow as tf
 
     model = GPT2LMHeadModel(GPT2Config(**TINY))
-    model.export(tmp_path / "model", verbose=False)
+    model.export(tmp_path / "model")
+    assert capsys.readouterr().out == ""
     served = tf.saved_model.load(str(tmp_path / "model"))
     wanted = array(model(IDS).logits)
     assert difference(served.serve(tf.constant(IDS))["logits"], wanted) < 1e-5
-    assert set(served.signatures["serving_default"](tf.constant(IDS[:, :2]))) == {"logits"}  # and no cache
+    answer = served.signatures["serving_default"](input_ids=tf.constant(IDS[:, :2]))
+    assert set(answer) == {"logits"}  # and no cache
     assert model(IDS).past_key_values is not None  # the model itself is as it was
     model.config.output_hidden_states = True
     with pytest.raises(ValueError, match=r"set config\.output_hidden_states to False"):

@@ -3,13 +3,21 @@ the fast one."""
 
 from __future__ import annotations
 
-import functools
 import json
 
 import numpy as np
 import pytest
-from helpers import BACKEND, GOLDEN, array, fill, long_where_compiled, tensor, twins
-from safetensors.numpy import load_file
+from helpers import (
+    BACKEND,
+    GENERATE,
+    PLAIN,
+    SMALL,
+    array,
+    golden_generator,
+    long_where_compiled,
+    small_twins,
+    tensor,
+)
 
 import gpt2model
 from gpt2model import ContextLengthError, GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
@@ -17,27 +25,11 @@ from gpt2tok import get_encoding
 
 AGAIN = () if BACKEND == "torch" else pytest.mark.long
 
-FOLDER = GOLDEN.parent / "generate"
-RUNS = json.loads((FOLDER / "case.json").read_text("utf-8"))["runs"]
-SMALL = {"vocab_size": 40, "n_positions": 48, "n_embd": 16, "n_layer": 2, "n_head": 2}
-PLAIN = {"eos_token_id": None, "bos_token_id": None}
-
-
-@functools.cache
-def golden():
-    model = GPT2LMHeadModel(GPT2Config.from_json(FOLDER / "config.json"))
-    fill(model, load_file(FOLDER / "model.safetensors"))
-    return model, load_file(FOLDER / "io.safetensors")
-
-
-@functools.cache
-def small(seed=0, **fields):
-    """A model of ours and its twin of transformers."""
-    return twins("GPT2LMHeadModel", seed=seed, **SMALL, **fields)
+RUNS = json.loads((GENERATE / "case.json").read_text("utf-8"))["runs"]
 
 
 def golden_run(name, **how):
-    model, tensors = golden()
+    model, tensors = golden_generator()
     options = dict(RUNS[name])
     left = options.pop("left_padded")
     ids = tensors["in.left" if left else "in.prompt"].astype("int32")
@@ -73,8 +65,8 @@ def test_golden_runs_other_ways(name, how):
 
 
 def test_double_heads_generate_the_same():
-    model, tensors = golden()
-    double = gpt2model.GPT2DoubleHeadsModel(GPT2Config.from_json(FOLDER / "config.json"))
+    model, tensors = golden_generator()
+    double = gpt2model.GPT2DoubleHeadsModel(GPT2Config.from_json(GENERATE / "config.json"))
     double.transformer.set_weights(model.transformer.get_weights())
     got = double.generate(tensors["in.prompt"].astype("int32"), max_new_tokens=20, pad_token_id=96)
     assert array(got).tolist() == tensors["out.greedy.sequences"].tolist()
@@ -109,7 +101,7 @@ def random_prompt(random, width=None):
 def test_as_transformers_live(seed):
     import torch
 
-    ours, theirs = small()
+    ours, theirs = small_twins()
     random = np.random.default_rng(seed)
     ids, mask = random_prompt(random)
     options = random_options(random)
@@ -144,7 +136,7 @@ def against_plain(seed):
     }
     flags |= {"tie_word_embeddings": False, "n_inner": 24}
     fields = dict(list(flags.items())[: seed % 6]) if seed % 2 else {}
-    ours, _ = small(seed=seed % 3, **fields)
+    ours, _ = small_twins(seed=seed % 3, **fields)
     ids, mask = random_prompt(random)
     options = random_options(random)
     if seed % 3:
@@ -184,7 +176,7 @@ def test_fast_equals_plain_for_a_thousand():
 @long_where_compiled
 def test_rows_do_not_know_of_each_other():
     """A row alone, in a batch, padded, given as lists: the same tokens."""
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     rows = [[7], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17], [9, 9, 9]]
     together = array(ours.generate(rows, max_new_tokens=8))
     for row, got in zip(rows, together, strict=True):
@@ -194,13 +186,13 @@ def test_rows_do_not_know_of_each_other():
 
 
 def test_all_positions_can_be_filled():
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     assert array(ours.generate([[1, 2, 3]], max_new_tokens=45)).shape == (1, 48)
 
 
 @long_where_compiled
 def test_every_end_ends():
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     free = array(ours.generate([[1, 2, 3]], max_new_tokens=12))[0, 3:].tolist()
     for end in (free[0], free[5]):
         place = free.index(end)
@@ -210,7 +202,7 @@ def test_every_end_ends():
 
 def test_sampling_draws_from_the_filtered_softmax():
     """Chi-squared over 4,000 draws: the first token of as many rows."""
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     prompt = np.array([[4, 8, 15]], "int32")
     options = {"do_sample": True, "temperature": 1.5, "top_k": 12, "top_p": 0.9}
     first = ours.generate(
@@ -230,7 +222,7 @@ def test_sampling_draws_from_the_filtered_softmax():
 
 
 def test_seeds_reproduce():
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
 
     def drawn(seed, **how):
         options = {"do_sample": True, "max_new_tokens": 12, "temperature": 3.0, "top_k": 0}
@@ -257,7 +249,7 @@ def test_other_numbers_need_no_other_program(monkeypatch):
         return programs[-1]
 
     monkeypatch.setattr(generate, "program", kept)
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     told = [
         {},
         {"temperature": 0.7},
@@ -292,7 +284,7 @@ def test_weights_that_change_are_seen():
 
 @pytest.mark.parametrize("form", ["bfloat16", "int8"])
 def test_smaller_weights_say_nearly_the_same(form):
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     keep = {"output_logits": True, "return_dict_in_generate": True, "max_new_tokens": 1}
     exact = array(ours.generate([[1, 2, 3]], **keep).logits[0])
     near = array(ours.generate([[1, 2, 3]], weights=form, **keep).logits[0])
@@ -316,7 +308,7 @@ def test_nan_stops_with_the_step(how):
 
 @pytest.mark.parametrize("how", [{}, {"renormalize_logits": True}], ids=str)
 def test_no_token_left_stops_with_the_step(how):
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     with pytest.raises(ValueError, match=r"No token was left to choose at step 0"):
         ours.generate([[1]], max_new_tokens=4, suppress_tokens=list(range(40)), **how)
 
@@ -378,7 +370,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_refused_before_any_work(case, monkeypatch):
-    ours, _ = small(**PLAIN)
+    ours, _ = small_twins(**PLAIN)
     monkeypatch.setattr("gpt2model.generation.request.prepared", None)  # any work would need the weights
     error, prompt, options, words = REFUSED[case]
     with pytest.raises(error, match=words):
@@ -390,8 +382,8 @@ def test_weights_are_arguments():
     """A program holds no weights: two models of a shape share it."""
     from gpt2model.generation.compiling import _compiled
 
-    one, _ = small(**PLAIN)
-    other, _ = small(seed=1, **PLAIN)
+    one, _ = small_twins(**PLAIN)
+    other, _ = small_twins(seed=1, **PLAIN)
     first = array(one.generate([[1, 2, 3]], max_new_tokens=8))
     misses = _compiled.cache_info().misses
     second = array(other.generate([[1, 2, 3]], max_new_tokens=8))
@@ -406,6 +398,33 @@ def test_the_models_own_configuration():
     assert array(ours.generate([[1]])).shape == (1, 4)
     assert array(ours.generate([[1]], max_length=3)).shape == (1, 3)
     assert array(ours.generate([[1]], GenerationConfig(max_new_tokens=5))).shape == (1, 6)
+
+
+@pytest.mark.parametrize("how", [{}, {"num_beams": 2, "num_return_sequences": 2}], ids=str)
+def test_texts_come_in_the_output_too(how):
+    """Where an output was asked for, of texts as of ids."""
+
+    class Letters:
+        def encode(self, text):
+            return [ord(letter) - 97 for letter in text]
+
+        def decode(self, ids):
+            return "".join(chr(97 + token) for token in ids)
+
+    ours, letters = small_twins(**PLAIN)[0], Letters()
+    options = {"max_new_tokens": 3, "return_dict_in_generate": True, "output_scores": True, **how}
+    told = ours.generate(["abc", "de"], tokenizer=letters, **options)
+    assert told.texts == ours.generate(["abc", "de"], tokenizer=letters, max_new_tokens=3, **how)
+    assert array(told.sequences).shape == (len(told.texts), 6) and len(told.scores) == 3
+    [one] = ours.generate("abc", tokenizer=letters, **{**options, "num_return_sequences": 1}).texts
+    assert one == told.texts[0] and one.startswith("abc")
+    assert ours.generate([[0, 1, 2]], **options).texts is None
+
+
+@pytest.mark.parametrize("text", [[1], []], ids=["one token", "none"])
+def test_a_text_too_short_to_be_judged(text):
+    with pytest.raises(ValueError, match=r"Text 1 has \d tokens?, .*begin with bos_token_id: \[7, ...\]"):
+        GPT2LMHeadModel(GPT2Config(**SMALL, bos_token_id=7)).score([[1, 2], text])
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has its own generator")

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import json
 
 import numpy as np
 import pytest
-from helpers import GOLDEN, array, fill, long_where_compiled, twins
-from safetensors.numpy import load_file
+from helpers import GENERATE, PLAIN, array, golden_generator, long_where_compiled, small_twins
 
-from gpt2model import GenerationConfigError, GPT2Config, GPT2LMHeadModel
+from gpt2model import GenerationConfigError
 
-FOLDER = GOLDEN.parent / "generate"
-RUNS = json.loads((FOLDER / "contrastive.json").read_text("utf-8"))["runs"]
-SMALL = {"vocab_size": 40, "n_positions": 24, "n_embd": 16, "n_layer": 2, "n_head": 2}
-PLAIN = {"eos_token_id": None, "bos_token_id": None}
+RUNS = json.loads((GENERATE / "contrastive.json").read_text("utf-8"))["runs"]
 PROMPT = np.array([[7, 3, 9, 1], [2, 2, 8, 5]], "int32")
 KEEP = {"output_scores": True, "output_logits": True, "return_dict_in_generate": True}
 
 
-@functools.cache
-def golden():
-    model = GPT2LMHeadModel(GPT2Config.from_json(FOLDER / "config.json"))
-    fill(model, load_file(FOLDER / "model.safetensors"))
-    return model, load_file(FOLDER / "io.safetensors")
-
-
-@functools.cache
 def small():
-    return twins("GPT2LMHeadModel", seed=5, **SMALL, **PLAIN)
+    return small_twins(seed=5, n_positions=24, **PLAIN)
 
 
 def as_transformers_4(name, **how):
-    model, tensors = golden()
+    model, tensors = golden_generator()
     run = RUNS[name]
     ids = tensors["in.left" if run["left_padded"] else "in.prompt"].astype("int32")
     mask = tensors["in.left_mask"].astype("int32") if run["left_padded"] else None

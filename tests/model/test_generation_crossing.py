@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 import pytest
-from helpers import array, long_where_compiled, tensor, twins
+from helpers import PLAIN, array, long_where_compiled, small_twins, tensor
 
-FIELDS = {"vocab_size": 40, "n_positions": 32, "n_embd": 16, "n_layer": 2, "n_head": 2}
-PLAIN = {"eos_token_id": None, "bos_token_id": None}
 PROMPT = np.array([[7, 3, 9, 1], [2, 2, 8, 5]], "int32")
 MASK = np.array([[0, 1, 1, 1], [1, 1, 1, 1]], "int32")
 STATES = np.random.default_rng(3).standard_normal((2, 5, 16)).astype("float32") * 2
@@ -17,9 +13,8 @@ SEEN = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], "int32")
 GIVEN = {"attention_mask": MASK, "encoder_hidden_states": STATES, "encoder_attention_mask": SEEN}
 
 
-@functools.cache
 def small(**fields):
-    return twins("GPT2LMHeadModel", seed=2, **FIELDS, **PLAIN, add_cross_attention=True, **fields)
+    return small_twins(seed=2, n_positions=32, add_cross_attention=True, **PLAIN, **fields)
 
 
 def theirs_say(model, **options):
@@ -102,7 +97,7 @@ def test_refused_before_any_work(case, monkeypatch):
 
 
 def test_a_model_without_cross_attention():
-    ours, _ = twins("GPT2LMHeadModel", **FIELDS, **PLAIN)
+    ours, _ = small_twins(n_positions=32, **PLAIN)
     with pytest.raises(ValueError, match="no cross-attention"):
         ours.generate(PROMPT, **GIVEN)
     with pytest.raises(TypeError, match="floating-point"):

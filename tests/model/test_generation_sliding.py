@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 
 import numpy as np
 import pytest
-from helpers import array, long_where_compiled, twins
+from helpers import PLAIN, array, long_where_compiled, small_twins
 
 from gpt2model import ContextLengthError, GenerationConfigError
 from gpt2tok import get_encoding
 
-FIELDS = {"vocab_size": 40, "n_positions": 12, "n_embd": 16, "n_layer": 2, "n_head": 2}
-PLAIN = {"eos_token_id": None, "bos_token_id": None}
+POSITIONS = 12
 ROWS = [[7, 3, 9, 1, 5], [2, 2]]
 
 
-@functools.cache
 def small(**fields):
-    return twins("GPT2LMHeadModel", seed=4, **{**FIELDS, **fields}, **PLAIN)
+    return small_twins(seed=4, **{"n_positions": POSITIONS, **fields}, **PLAIN)
 
 
 def by_the_rule(model, ids, *, stride, new):
@@ -27,14 +24,14 @@ def by_the_rule(model, ids, *, stride, new):
     import torch
 
     ids, window = list(ids), list(ids)
-    while len(window) > FIELDS["n_positions"]:
+    while len(window) > POSITIONS:
         window = window[stride:]
     with torch.no_grad():
         for _ in range(new):
             token = int(model(torch.tensor([window])).logits[0, -1].argmax())
             ids.append(token)
             window.append(token)
-            if len(window) > FIELDS["n_positions"]:
+            if len(window) > POSITIONS:
                 window = window[stride:]
     return ids
 

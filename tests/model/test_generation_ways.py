@@ -7,20 +7,17 @@ import json
 
 import numpy as np
 import pytest
-from helpers import answer, array, long_where_compiled, tensor, twins
+from helpers import PLAIN, SMALL, answer, array, long_where_compiled, small_twins, tensor
 
 from gpt2model import GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
 from gpt2model.generation.scoring import windows
 from gpt2tok import get_encoding
 
-SMALL = {"vocab_size": 40, "n_positions": 48, "n_embd": 16, "n_layer": 2, "n_head": 2}
-PLAIN = {"eos_token_id": None, "bos_token_id": None}
 PROMPT = np.array([[7, 3, 9, 1], [2, 2, 8, 5]], "int32")
 
 
-@functools.cache
 def small(seed=0, **fields):
-    return twins("GPT2LMHeadModel", seed=seed, **{**SMALL, **fields}, **PLAIN)
+    return small_twins(seed=seed, **fields, **PLAIN)
 
 
 BEAMS = {

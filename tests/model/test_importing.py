@@ -8,6 +8,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import keras
@@ -46,6 +47,25 @@ def test_public_names():
     assert set(gpt2model.__all__) <= set(dir(gpt2model))
     with pytest.raises(AttributeError, match="has no attribute 'GPT3Model'"):
         _ = gpt2model.GPT3Model
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "ours"),
+    [
+        ("TFGPT2LMHeadModel", "tensorflow", "GPT2LMHeadModel"),
+        ("FlaxGPT2Model", "jax", "GPT2Model"),
+        ("TFGPT2DoubleHeadsModelOutput", BACKEND, "GPT2DoubleHeadsModelOutput"),
+    ],
+)
+def test_an_old_name_on_another_framework_is_warned_of_once(name, home, ours):
+    vars(gpt2model).pop(name, None)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            assert getattr(gpt2model, name) is getattr(gpt2model, ours)
+    assert len(told) == (home != BACKEND)
+    for warning in told:
+        assert f"set KERAS_BACKEND={home} " in str(warning.message) and warning.filename == __file__
 
 
 def test_classes_are_abstract_or_final():

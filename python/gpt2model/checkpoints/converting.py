@@ -9,12 +9,16 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+from gpt2tok import VocabError
 from gpt2tok.cli.overwriting import refuse_replacing
 
 from ..config import GPT2Config
 from ..errors import CheckpointError
 from ..folders import folder_to_save
+from ..vocabulary import FIELD, check_fit, vocabulary_of
 from .comparing import LM_HEAD, compare
 from .messages import listed
 from .names import class_of
@@ -37,7 +41,7 @@ def convert(
     max_shard_size: int | str | None = None,
     overwrite: bool = True,
 ) -> list[Path]:
-    """Save a checkpoint in another format, with the tokenizer beside it.
+    """Save a checkpoint in another format, with the tokenizer beside it, whose hash the new configuration keeps.
 
     Arguments:
         source: a directory or file of any format that `open_checkpoint` takes.
@@ -69,6 +73,7 @@ def convert(
     refuse_replacing(_replaced(target, folder, format, tokenizer), overwrite=overwrite)
     with open_found(found, str(source)) as checkpoint:
         config, class_name = _sound(checkpoint)
+        config = _with_hash(config, tokenizer, str(source))
         fields = {**config.to_dict(), "architectures": [class_name]}
         if format == "safetensors":
             from .safetensors_writing import DEFAULT_SHARD, write_safetensors
@@ -80,7 +85,8 @@ def convert(
 
             paths = write_keras_hub(checkpoint, folder, config, dtype=dtype)
         elif format in FORMATS:
-            paths = _through_model(source, target, format, class_name, dtype or _common_dtype(checkpoint))
+            changes = {FIELD: config.vocabulary_sha256, "dtype": dtype or _common_dtype(checkpoint)}
+            paths = _through_model(source, target, format, class_name, changes)
         else:
             raise ValueError(f"format={format!r}: a checkpoint is written as one of {', '.join(FORMATS)}")
     for relative, data in tokenizer.items():
@@ -133,18 +139,41 @@ def _sound(checkpoint: Checkpoint) -> tuple[GPT2Config, str]:
     return config, class_name
 
 
+def _with_hash(config: GPT2Config, tokenizer: Mapping[str, bytes], place: str) -> GPT2Config:
+    """The configuration with the hash of the tokenizer beside it, if that is the model's."""
+    if not tokenizer.keys() & {"vocab.json", "tokenizer.json"}:
+        return config
+    from gpt2tok import GPT2TokenizerFast
+
+    with TemporaryDirectory(prefix="gpt2model-convert-") as folder:
+        for name, data in tokenizer.items():
+            (Path(folder) / name).write_bytes(data)
+        try:
+            vocabulary = vocabulary_of(GPT2TokenizerFast.from_pretrained(folder))
+        except (OSError, TypeError, ValueError):  # as good or bad as it was: it goes along unread
+            return config
+    try:
+        check_fit(vocabulary, config.vocab_size, config.vocabulary_sha256)
+    except VocabError as error:
+        warnings.warn(f"{place}: {error}", stacklevel=3)
+        return config
+    return config.replace(vocabulary_sha256=vocabulary.sha256)
+
+
 def _common_dtype(checkpoint: Checkpoint) -> str:
     kinds = {tensor.dtype for tensor in checkpoint.tensors.values()}
     return kinds.pop() if len(kinds) == 1 else "float32"
 
 
-def _through_model(source: Path, target: Path, format: str, class_name: str, dtype: str) -> list[Path]:
+def _through_model(
+    source: Path, target: Path, format: str, class_name: str, changes: Mapping[str, Any]
+) -> list[Path]:
     """Keras lays out its own files by the objects that hold the weights, so it writes them."""
     import gpt2model
 
     from .keras_files import write_keras, write_weights_h5
 
-    model = getattr(gpt2model, class_name).from_pretrained(source, dtype=dtype)
+    model = getattr(gpt2model, class_name).from_pretrained(source, **changes)
     if format == "weights.h5":
         return write_weights_h5(model, target)
     return write_keras(model, target if target.suffix == ".keras" else target / KERAS)

@@ -24,10 +24,12 @@ def description_of(directory: str | os.PathLike[str]) -> dict[str, Any]:
     """
     file = Path(directory) / DESCRIPTION_FILE
     if not file.is_file():
-        versions = sorted(place.parent for place in Path(directory).glob(f"[0-9]*/{DESCRIPTION_FILE}"))
+        found = (place.parents[1].name for place in Path(directory).glob(f"*/{DESCRIPTION_FILE}"))
+        versions = sorted(int(name) for name in found if name.isdecimal())
         if versions:
             raise FileNotFoundError(
-                f"{directory} holds versions of a generator: load one, such as {versions[-1]}"
+                f"{directory} holds versions of a generator ({', '.join(map(str, versions))}): load one, such as"
+                f" {Path(directory, str(versions[-1]))}"
             )
         raise FileNotFoundError(
             f"{file} is missing: {directory} was not written by export_text_generator, or not as a whole"

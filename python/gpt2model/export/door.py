@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gpt2tok import Encoding
+
 from ..extras import extra_named
+from ..generation.fields import flag
+from ..vocabulary import FIELD, check_fit, vocabulary_of
 from .isolated import exported_elsewhere
 from .options import export_options
-from .vocabulary import check_fit, vocabulary_of
 
 
 def export_text_generator(
@@ -72,7 +75,8 @@ def export_text_generator(
 
     Raises:
         TypeError: an argument of the wrong kind.
-        VocabError: the tokenizer is not the model's, by size or, where config.json tells it, by hash.
+        VocabError: the tokenizer is not the model's: it has ids that the model does not, or too few for its rows (see
+            `gpt2model.vocabulary.most_padding`), or, where the model's configuration tells it, another hash.
         GenerationConfigError, ContextLengthError: an option out of range.
         TokenizerError: `warm_up_texts` are refused by what is exported, or the tokenizer fits no graph.
         FileExistsError: a SavedModel is there, and `overwrite` is False; or something else is.
@@ -90,8 +94,12 @@ def export_text_generator(
         1
     """
     _check_model(model)
+    if isinstance(tokenizer, Encoding):
+        raise TypeError(
+            "tokenizer is an Encoding: give the GPT2TokenizerFast of its files, which gpt2tok.training.save writes."
+        )
     vocabulary = vocabulary_of(tokenizer)
-    check_fit(vocabulary, model.config)
+    check_fit(vocabulary, model.config.vocab_size, getattr(model.config, FIELD))
     with extra_named("export_text_generator"):
         from ..generation.generate import config_of
 
@@ -115,8 +123,7 @@ def export_text_generator(
             },
         )
         _check_texts(warm_up_texts)
-        if not isinstance(overwrite, bool):
-            raise TypeError(f"overwrite must be True or False, not {overwrite!r}.")
+        flag("overwrite", overwrite)
         target = Path(directory).absolute()
         from ..backend import BACKEND
 

@@ -19,9 +19,9 @@ from typing import Any
 from gpt2tok import TokenizerError
 
 from ..errors import CheckpointError, ContextLengthError, GenerationConfigError
+from ..vocabulary import vocabulary_of
 from .options import ExportOptions
 from .texts import bytes_of
-from .vocabulary import vocabulary_of
 
 _RAISED = {
     kind.__name__: kind

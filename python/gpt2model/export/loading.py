@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from typing import Any, final
 
 from gpt2tok import VocabError
+from gpt2tok.serving.conventions import reason_of
 
 from ..extras import extra_named
+from ..vocabulary import FIELD, Vocabulary, check_fit, vocabulary_of
 from .description import description_of
 from .texts import bytes_of
-from .vocabulary import vocabulary_of
 
 
 def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = None) -> TextGenerator:
@@ -40,11 +41,13 @@ def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = N
         True
     """
     told = description_of(directory)
-    said, size = told["vocabulary"], told["model"]["vocab_size"]
-    if said["size"] > size:
-        raise VocabError(
-            f"{directory} says that its tokenizer has {said['size']} ids and its model {size}: export it again"
+    said = told["vocabulary"]
+    try:
+        check_fit(
+            Vocabulary(said["size"], said["sha256"]), told["model"]["vocab_size"], told["model"].get(FIELD)
         )
+    except VocabError as error:
+        raise VocabError(f"{directory}: {error}, and export it again") from error
     if tokenizer is not None:
         own = vocabulary_of(tokenizer)
         if (own.size, own.sha256) != (said["size"], said["sha256"]):
@@ -85,16 +88,19 @@ class TextGenerator:
                 one for each. What is left out is as it was exported.
 
         Raises:
-            tf.errors.InvalidArgumentError: out of the bounds of the export; the reason is in it.
-            TypeError: an option that does not exist, or a text outside a list.
+            ValueError: out of the bounds of the export, or logits that are no numbers: with the graph's reason.
+            TypeError: an option that does not exist, a text outside a list, or something else inside it.
         """
         import tensorflow as tf
 
         if isinstance(texts, str | bytes):
             raise TypeError("texts must be a list of texts: one text alone is [text].")
+        for place, text in enumerate(texts):
+            if not isinstance(text, str | bytes):
+                raise TypeError(f"texts[{place}] must be str or bytes, not {text!r}.")
         batch = tf.constant([bytes_of(text) for text in texts], tf.string, [len(texts)])
         if not options:
-            return list(self.signatures["serving_default"](text=batch)["continuation_bytes"].numpy())
+            return self._continued("serving_default", text=batch)
         kinds = {
             "max_new_tokens": tf.int32,
             "temperature": tf.float32,
@@ -110,4 +116,13 @@ class TextGenerator:
         for name, kind in kinds.items():
             number = tf.convert_to_tensor(told[name], kind)
             inputs[name] = number if number.shape.rank else tf.fill([len(texts)], number)
-        return list(self.signatures["generate"](text=batch, **inputs)["continuation_bytes"].numpy())
+        return self._continued("generate", text=batch, **inputs)
+
+    def _continued(self, signature: str, **inputs: Any) -> list[bytes]:
+        from tensorflow.errors import InvalidArgumentError
+
+        try:
+            return list(self.signatures[signature](**inputs)["continuation_bytes"].numpy())
+        except InvalidArgumentError as error:
+            # TensorFlow's message has the nodes of the graph around it, a page of them.
+            raise ValueError(reason_of(str(error.message))) from None

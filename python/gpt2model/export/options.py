@@ -14,7 +14,7 @@ from typing import Any, final
 from ..errors import ContextLengthError, GenerationConfigError
 from ..generation.config import GenerationConfig
 from ..generation.door import outside
-from ..generation.fields import OPTIONS
+from ..generation.fields import OPTIONS, flag
 from ..number_checks import real_number, whole_number
 
 WEIGHTS = ("float32", "bfloat16", "int8")
@@ -131,8 +131,8 @@ def export_options(config: Any, own: GenerationConfig, given: Mapping[str, Any])
         seed=_whole("seed", said.get("seed", 0), 0, MOST_SEED),
         ends=_ends(said.get("eos_token_id", own.eos_token_id), int(config.vocab_size)),
         weights=weights,
-        xla=_flag("xla", said.get("xla", True)),
-        skip_special_tokens=_flag("skip_special_tokens", said.get("skip_special_tokens", True)),
+        xla=flag("xla", said.get("xla", True)),
+        skip_special_tokens=flag("skip_special_tokens", said.get("skip_special_tokens", True)),
     )
 
 
@@ -162,9 +162,3 @@ def _whole(name: str, value: Any, low: int, high: int = MOST_SEED) -> int:
 
 def _number(name: str, value: Any, low: float, high: float) -> float:
     return real_number(name, value, low, high, error=GenerationConfigError)
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False, not {value!r}.")
-    return value

@@ -38,13 +38,14 @@ class Programs:
     judge: Callable[..., Any]
 
 
-def programs(shape: Shape, variables: Any, ends: tuple[int, ...], *, xla: bool) -> Programs:
+def programs(shape: Shape, variables: Any, ends: tuple[int, ...], known: int, *, xla: bool) -> Programs:
     """The functions for a model.
 
     Args:
         shape: of the model.
         variables: its prepared weights as `tf.Variable`s.
         ends: tokens that end a row.
+        known: ids that stand for text; those from there on never come.
         xla: compile them, or run them operation by operation.
     """
 
@@ -83,8 +84,13 @@ def programs(shape: Shape, variables: Any, ends: tuple[int, ...], *, xla: bool) 
         columns = tf.range(tf.shape(keys[0])[1])[None]
         real = columns >= padding[:, None]  # (rows, total); order hides what is to come
 
+        def readable(logits: Tensor) -> Tensor:
+            if known >= shape.vocabulary:
+                return logits
+            return tf.where(tf.range(shape.vocabulary) < known, logits, float("-inf"))
+
         def choose(logits: Tensor, new: Tensor, ids: Tensor, count: Tensor, going: Tensor) -> Any:
-            token, fault = chosen(logits, manner, new, going)
+            token, fault = chosen(readable(logits), manner, new, going)
             ended = tf.reduce_any(token[:, None] == tf.constant(ends or (-1,), tf.int32), axis=1)
             here = tf.range(tf.shape(ids)[1])[None] == new
             ids = tf.where(here & going[:, None], token[:, None], ids)

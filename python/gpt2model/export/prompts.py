@@ -6,6 +6,7 @@ before any work. Refuses models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple, final
 
 import tensorflow as tf
@@ -44,16 +45,18 @@ def size_of(count: Tensor, least: int, most: int) -> Tensor:
     while size < most:
         sizes += [size, size * 3 // 2]
         size *= 2
-    sizes = sorted({min(size, most) for size in (*sizes, most)})
-    table = tf.constant(sizes, tf.int32)
-    return tf.gather(table, tf.minimum(tf.searchsorted(table, [count])[0], len(sizes) - 1))
+    return _next(count, [*sizes, most], most)
 
 
 def row_size(count: Tensor, most: int) -> Tensor:
     """The next power of two, up to `most`."""
-    sizes = sorted({min(1 << bit, most) for bit in range(most.bit_length() + 1)})
-    table = tf.constant(sizes, tf.int32)
-    return tf.gather(table, tf.minimum(tf.searchsorted(table, [count])[0], len(sizes) - 1))
+    return _next(count, [1 << bit for bit in range(most.bit_length() + 1)], most)
+
+
+def _next(count: Tensor, sizes: Sequence[int], most: int) -> Tensor:
+    """The least of some sizes that holds so many, none of them above `most`."""
+    table = tf.constant(sorted({min(size, most) for size in sizes}), tf.int32)
+    return tf.gather(table, tf.minimum(tf.searchsorted(table, [count])[0], table.shape[0] - 1))
 
 
 def prompts(  # noqa: PLR0917

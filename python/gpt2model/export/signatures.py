@@ -29,12 +29,15 @@ Tensor = Any
 OPTIONS = ("max_new_tokens", "temperature", "top_k", "top_p", "seed")
 
 
-def generator_module(model: Any, layer: Any, options: ExportOptions) -> tuple[tf.Module, dict[str, Any]]:
+def generator_module(
+    model: Any, layer: Any, ids: int, options: ExportOptions
+) -> tuple[tf.Module, dict[str, Any]]:
     """What is saved: a module that holds the weights, and the signatures by name.
 
     Args:
         model: with a language-model head, on TensorFlow.
         layer: a `TFGPT2Tokenizer`.
+        ids: it has; the model's rows beyond them stand for no text, and never come.
         options: what to bake in.
     """
     module = tf.Module()
@@ -43,7 +46,7 @@ def generator_module(model: Any, layer: Any, options: ExportOptions) -> tuple[tf
     )
     module.weights = tf.nest.flatten(variables)
     shape = Shape.of(model.config)
-    made = programs(shape, variables, options.ends, xla=options.xla)
+    made = programs(shape, variables, options.ends, ids, xla=options.xla)
     text = tf.TensorSpec([None], tf.string, "text")
     kinds = dict(zip(OPTIONS, (tf.int32, tf.float32, tf.int32, tf.float32, tf.int32), strict=True))
     positions = int(model.config.n_positions)

@@ -20,11 +20,11 @@ from gpt2tok.tf.directories import new_saved_model, write_warm_up
 from gpt2tok.tf.export import tensor_bytes
 from gpt2tok.tf.serving_warmup import prediction_log
 
+from ..vocabulary import FIELD, Vocabulary
 from .description import DESCRIPTION_FILE
 from .options import ExportOptions
 from .signatures import OPTIONS, generator_module
 from .texts import bytes_of
-from .vocabulary import Vocabulary
 
 
 def write_generator(
@@ -39,7 +39,7 @@ def write_generator(
 ) -> None:
     """Build, save and warm up; see `export_text_generator`."""
     with new_saved_model(directory, overwrite=overwrite) as written:
-        module, signatures = generator_module(model, layer, options)
+        module, signatures = generator_module(model, layer, vocabulary.size, options)
         tf.saved_model.save(module, str(written), signatures=signatures)
         texts = [b"The"] if warm_up_texts is None else [bytes_of(text) for text in warm_up_texts]
         write_warm_up(written, _requests(texts, options, signatures) if texts else [])
@@ -48,7 +48,7 @@ def write_generator(
         told = {
             "made_by": f"gpt2tok {__version__}, TensorFlow {tf.__version__}",
             "vocabulary": {"size": vocabulary.size, "sha256": vocabulary.sha256},
-            "model": model.config.to_dict(),
+            "model": {**model.config.to_dict(), FIELD: vocabulary.sha256},
             "options": options.to_dict(),
         }
         file.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", "utf-8")

@@ -23,6 +23,7 @@ class GenerateDecoderOnlyOutput(ModelOutput):
         sequences: (rows, prompt + new tokens) ids.
         scores: for every new token, (rows, vocabulary) float32: the logits after processing.
         logits: the same before it.
+        texts: of each row, where the prompts were texts.
 
     Example:
         >>> GenerateDecoderOnlyOutput(sequences=[[1, 2]]).sequences
@@ -32,6 +33,7 @@ class GenerateDecoderOnlyOutput(ModelOutput):
     sequences: Tensor
     scores: tuple[Tensor, ...]
     logits: tuple[Tensor, ...]
+    texts: list[str]
 
 
 @final
@@ -45,6 +47,7 @@ class GenerateBeamDecoderOnlyOutput(ModelOutput):
         logits: the raw logits of every step.
         beam_indices: (rows, new tokens) int32: the row of `scores` that each token was chosen in; -1 after
             the end.
+        texts: of each row, where the prompts were texts.
 
     Example:
         >>> GenerateBeamDecoderOnlyOutput(sequences=[[1, 2]]).sequences
@@ -56,6 +59,7 @@ class GenerateBeamDecoderOnlyOutput(ModelOutput):
     scores: tuple[Tensor, ...]
     logits: tuple[Tensor, ...]
     beam_indices: Tensor
+    texts: list[str]
 
 
 def tensor_of_ids(ids: np.ndarray[Any, Any]) -> Tensor:

@@ -15,6 +15,7 @@ from keras import ops
 
 from ..config import GPT2Config
 from ..errors import ContextLengthError, GenerationConfigError
+from ..vocabulary import fitted
 from .config import GenerationConfig
 from .history import NOTHING
 
@@ -65,7 +66,7 @@ def prompt_of(
         TypeError: neither ids nor texts, or texts without a tokenizer.
     """
     if is_text(inputs):
-        rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, model.vocab_size)
+        rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, model)
     elif isinstance(inputs, Sequence) and inputs and all(isinstance(row, Sequence) for row in inputs):
         rows = [list(row) for row in inputs]
     else:
@@ -96,46 +97,45 @@ def is_text(inputs: Any) -> bool:
     return isinstance(inputs, Sequence) and bool(inputs) and all(isinstance(text, str) for text in inputs)
 
 
-def encoded(texts: list[str], tokenizer: Any, vocabulary: int) -> list[list[int]]:
+def encoded(texts: list[str], tokenizer: Any, model: GPT2Config) -> list[list[int]]:
     """Ids of texts, through the caller's tokenizer.
 
     Raises:
         TypeError: there is none.
-        ValueError: it has ids that the model does not.
+        VocabError: it is another model's.
     """
     if tokenizer is None:
         raise TypeError(
             "The prompt is text: pass tokenizer=gpt2tok.GPT2TokenizerFast.from_pretrained(...), or ids."
         )
-    check_tokenizer(tokenizer, vocabulary)
+    check_tokenizer(tokenizer)
+    fitted(tokenizer, model)
     return [[int(token) for token in tokenizer.encode(text)] for text in texts]
 
 
-def check_tokenizer(tokenizer: Any, vocabulary: int) -> None:
-    """Refuse what is no tokenizer, and one with more ids than the model has. (A model may have more: many have a
-    table that is rounded up.)
+def check_tokenizer(tokenizer: Any) -> None:
+    """Refuse what is no tokenizer.
 
     Raises:
         TypeError: it is none.
-        ValueError: it is another model's.
     """
     if isinstance(tokenizer, str) or not (hasattr(tokenizer, "encode") and hasattr(tokenizer, "decode")):
         raise TypeError(
             f"tokenizer must be a tokenizer, not {tokenizer!r}: gpt2tok.GPT2TokenizerFast.from_pretrained(directory)."
         )
-    size = tokenizer.n_vocab if hasattr(tokenizer, "n_vocab") else _length(tokenizer)
-    if isinstance(size, int) and size > vocabulary:
-        raise ValueError(
-            f"The tokenizer has {size} ids, and the model knows {vocabulary}: pass the tokenizer that the model was"
-            f" trained with, or model.resize_token_embeddings({size}) and train the new rows."
-        )
 
 
-def _length(tokenizer: Any) -> int | None:
-    try:
-        return len(tokenizer)
-    except TypeError:
-        return None
+def readable(config: GenerationConfig, tokenizer: Any, model: GPT2Config) -> GenerationConfig:
+    """The options, with every row of the model suppressed that the tokenizer has no id for: a table may be padded.
+
+    Raises:
+        VocabError: the tokenizer is another model's.
+    """
+    known = None if tokenizer is None or isinstance(tokenizer, str) else fitted(tokenizer, model)
+    if known is None or known == model.vocab_size:
+        return config
+    beyond = range(known, model.vocab_size)
+    return config.update(suppress_tokens=(*(config.suppress_tokens or ()), *beyond))
 
 
 def pad_of(config: GenerationConfig) -> int:

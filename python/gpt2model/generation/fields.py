@@ -30,7 +30,8 @@ def _real(low: float, high: float = math.inf, *, above: bool = False, below: boo
     )
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {value!r}.")
     return value
@@ -134,15 +135,15 @@ OPTIONS: Mapping[str, Option] = {
     "early_stopping": Option(False, _early),
     "max_time": _or_none(_real(0.0, above=True)),
     "stop_strings": _or_none(_texts),
-    "sliding_window": Option(False, _flag),  # past n_positions, as sliding.py says; otherwise that is refused
+    "sliding_window": Option(False, flag),  # past n_positions, as sliding.py says; otherwise that is refused
     "window_stride": _or_none(_whole(1)),  # tokens dropped at once; half of n_positions when nobody says
     # which way
-    "do_sample": Option(False, _flag),
+    "do_sample": Option(False, flag),
     "num_beams": Option(1, _whole(1)),
     "num_beam_groups": Option(1, _whole(1)),
     "diversity_penalty": Option(0.0, _real(0.0)),
     "penalty_alpha": _or_none(_real(0.0, 1.0)),
-    "use_cache": Option(True, _flag),
+    "use_cache": Option(True, flag),
     # what becomes of the logits
     "temperature": Option(1.0, _real(0.0, above=True)),
     "top_k": Option(50, _whole(0)),
@@ -158,18 +159,18 @@ OPTIONS: Mapping[str, Option] = {
     "no_repeat_ngram_size": Option(0, _whole(0)),
     "bad_words_ids": _or_none(_sequences),
     "sequence_bias": _or_none(_biases),
-    "renormalize_logits": Option(False, _flag),
+    "renormalize_logits": Option(False, flag),
     "forced_bos_token_id": _or_none(token),
     "forced_eos_token_id": _or_none(_tokens),
-    "remove_invalid_values": Option(False, _flag),
+    "remove_invalid_values": Option(False, flag),
     "exponential_decay_length_penalty": _or_none(_decay),
     "suppress_tokens": _or_none(_tokens),
     "begin_suppress_tokens": _or_none(_tokens),
     # what comes back
     "num_return_sequences": Option(1, _whole(1)),
-    "output_scores": Option(False, _flag),
-    "output_logits": Option(False, _flag),
-    "return_dict_in_generate": Option(False, _flag),
+    "output_scores": Option(False, flag),
+    "output_logits": Option(False, flag),
+    "return_dict_in_generate": Option(False, flag),
     # special tokens
     "pad_token_id": _or_none(token),
     "bos_token_id": _or_none(token),

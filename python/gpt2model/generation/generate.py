@@ -99,6 +99,9 @@ def generate(
     request, output = _done(model, inputs, config, own, tokenizer, streamer, assistant_model)
     if door.is_text(inputs):
         texts = [tokenizer.decode(ids) for ids in ids_of(request, output)]
+        if config.return_dict_in_generate:
+            output.texts = texts
+            return output
         return texts[0] if isinstance(inputs, str) and len(texts) == 1 else texts
     return output if config.return_dict_in_generate else output.sequences
 

@@ -179,6 +179,7 @@ def requested(  # noqa: PLR0917
     """
     shape = model.config
     door.check_tokens(config, shape.vocab_size)
+    config = door.readable(config, tokenizer, shape)
     prompt = door.prompt_of(inputs, mask, config, shape, tokenizer)
     most = door.new_tokens(prompt, config, shape)
     if seed is not None:

@@ -95,14 +95,19 @@ def score(
     if stride is None:
         stride = max(1, config.n_positions // 2)
     stride = whole_number("stride", stride, 1, config.n_positions - 1, error=GenerationConfigError)
+    rows = _rows(inputs, tokenizer, config)
+    for index, row in enumerate(rows):
+        if len(row) < 2:
+            begin = config.bos_token_id
+            with_bos = "" if begin is None else f", or give ids that begin with bos_token_id: [{begin}, ...]"
+            raise ValueError(
+                f"Text {index} has {len(row)} token{'' if len(row) == 1 else 's'}, and it takes two at least, since the"
+                f" first has no probability: give a longer text{with_bos}."
+            )
     prepared_weights = prepared(model, weights)
     judge = program(judged, Shape.of(config), compile=compile)
     found = []
-    for index, row in enumerate(_rows(inputs, tokenizer, config)):
-        if len(row) < 2:
-            raise ValueError(
-                f"Text {index} has {len(row)} tokens: two at least, since the first has no probability."
-            )
+    for row in rows:
         parts = []
         for start, end, first in windows(len(row), config.n_positions, stride):
             width = min(rounded(end - start), config.n_positions)
@@ -117,9 +122,7 @@ def score(
 def _rows(inputs: Any, tokenizer: Any, config: GPT2Config) -> list[Array]:
     """Each text's ids, checked."""
     if door.is_text(inputs):
-        inputs = door.encoded(
-            [inputs] if isinstance(inputs, str) else list(inputs), tokenizer, config.vocab_size
-        )
+        inputs = door.encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, config)
     if not isinstance(inputs, Sequence):
         array = np.asarray(ops.convert_to_numpy(inputs))
         inputs = list(array[None] if array.ndim == 1 else array)

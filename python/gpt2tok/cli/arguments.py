@@ -68,7 +68,9 @@ def _refuse_unknown(command: _Parser, unknown: str) -> NoReturn:
 
     known = set(re.findall(r"(?<![\w-])--[a-z-]+", command.format_help()))
     if not unknown.startswith("-"):
-        command.error(f"unrecognized arguments: {unknown}: leave it out")
+        is_text = command.prog.endswith(" generate")
+        mend = "a prompt is one text, right behind DIR: put it in quotes" if is_text else "leave it out"
+        command.error(f"unrecognized arguments: {unknown}: {mend}")
     option = unknown.partition("=")[0]
     if option in known:  # ... and yet not recognized: it stands before the command.
         command.error(f"{option} stands before the command: give `{command.prog} {option} ...`")

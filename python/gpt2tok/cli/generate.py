@@ -44,8 +44,6 @@ def run(options: argparse.Namespace) -> int:
     with _told():
         model = _load_model(options.model)
         encoding = _vocabulary(options, model)
-        if encoding.n_vocab < model.config.vocab_size:  # ids that stand for no text
-            given["suppress_tokens"] = _without_text(model, encoding)
     streams = options.stream is not False and not (several or from_stdin or options.json)
     for prompt in _prompts() if from_stdin else [options.prompt]:
         ids = _ids(model, encoding, prompt, options.special)
@@ -141,8 +139,10 @@ def _vocabulary(options: argparse.Namespace, model: Any) -> Encoding:
     """The vocabulary of the command line, of the checkpoint, or GPT-2's own.
 
     Raises:
-        DataError: there is none, or it has ids that the model does not know.
+        DataError: there is none, or it is not the model's.
     """
+    from gpt2model.vocabulary import fitted
+
     size, name = model.config.vocab_size, options.vocab
     if name is None:
         name = options.model if Path(options.model).is_dir() else str(Path(options.model).parent)
@@ -153,17 +153,11 @@ def _vocabulary(options: argparse.Namespace, model: Any) -> Encoding:
                 raise DataError(f"{error}; or --vocab PATH") from error
             name = DEFAULT
     encoding = load(name)
-    if encoding.n_vocab > size:
-        raise DataError(
-            f"{name}: this vocabulary has {encoding.n_vocab} ids, and the model knows {size}: give the one that the"
-            " model was trained with, by --vocab"
-        )
+    try:
+        fitted(encoding, model.config)
+    except ValueError as error:
+        raise DataError(f"{name}: {error} (--vocab names another)") from error
     return encoding
-
-
-def _without_text(model: Any, encoding: Encoding) -> list[int]:
-    own = getattr(getattr(model, "generation_config", None), "suppress_tokens", None) or ()
-    return [*own, *range(encoding.n_vocab, model.config.vocab_size)]
 
 
 def _prompts() -> Iterator[str]:
