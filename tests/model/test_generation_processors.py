@@ -201,6 +201,24 @@ def test_invalid_values_removed():
     assert got.tolist() == [[0.0, largest, -largest, 1.0]]
 
 
+def test_a_refused_end_grows_no_likelier():
+    """`remove_invalid_values` makes a number of what `min_new_tokens` refused; the decay made infinity of that."""
+    options = {
+        "remove_invalid_values": True,
+        "exponential_decay_length_penalty": (0, 3.0),
+        "min_new_tokens": 9,
+    }
+    got = ours({"eos_token_id": 3, **options}, np.array([[1, 2, 2]]), np.ones((1, 5), "float32"), new=2)
+    assert np.isfinite(got).all() and got[0, 3] == -np.finfo("float32").max
+    grown = ours(
+        {"eos_token_id": 3, **options, "min_new_tokens": 2},
+        np.array([[1, 2, 2]]),
+        np.ones((1, 5), "float32"),
+        new=2,
+    )
+    assert grown[0].tolist() == [1, 1, 1, 9, 1]
+
+
 def test_padding_is_nothing():
     """What stands in the padding neither counts nor completes anything."""
     random = np.random.default_rng(0)
