@@ -110,11 +110,11 @@ def reference_groups(model, prompt, *, beams, groups, penalty, steps):
 
 def test_diverse_beams_as_the_paper_says():
     ours, _ = small(n_positions=16, n_layer=1)
-    options = {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.8, "num_return_sequences": 4}
+    options = {"num_beams": 6, "num_beam_groups": 3, "diversity_penalty": 0.8, "num_return_sequences": 6}
     got = ours.generate(
         PROMPT[:1], max_new_tokens=3, output_scores=True, return_dict_in_generate=True, **options
     )
-    expected = reference_groups(ours, PROMPT[0].tolist(), beams=4, groups=2, penalty=0.8, steps=3)
+    expected = reference_groups(ours, PROMPT[0].tolist(), beams=6, groups=3, penalty=0.8, steps=3)
     assert array(got.sequences).tolist() == [ids for _, ids in expected]
     assert np.abs(array(got.sequences_scores) - [total / 3 for total, _ in expected]).max() < 1e-4
 
@@ -290,6 +290,13 @@ def test_rules_of_the_caller():
     got = array(ours.generate(PROMPT, max_new_tokens=12, pad_token_id=0, stopping_criteria=[rule]))
     assert got.shape == (2, 9) and seen == [(2, 5), (2, 6), (2, 7), (2, 8), (2, 9)]
     assert got[0, 7:].tolist() == [0, 0]
+    free = array(ours.generate(PROMPT, max_new_tokens=5)).tolist()
+    end = free[0][5]  # the end of the first row is its end, whatever the rule says
+    got = ours.generate(
+        PROMPT, max_new_tokens=5, eos_token_id=end, stopping_criteria=[lambda ids, scores: False]
+    )
+    alone = ours.generate(PROMPT, max_new_tokens=5, eos_token_id=end)
+    assert array(got).tolist() == array(alone).tolist() != free
 
 
 def test_processors_of_the_caller():
