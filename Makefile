@@ -12,7 +12,7 @@ BENCH := .venv-bench
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof clean toolchain demo-environment \
+.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof proof-model clean toolchain demo-environment \
 	test-environment bench-environment
 
 help: ## this list
@@ -55,6 +55,9 @@ fuzz-smoke: test-environment ## the same for 20 seconds each
 
 fuzz-serve: test-environment ## 10,000 mutated requests to `gpt2tok serve`, and as many calls of the loaded signatures
 	$(TEST)/bin/python tests/serve/fuzz_server.py
+
+proof-model: test-environment ## 1,000 random generations on each backend beside the plain way and transformers: half an hour
+	@for backend in jax tensorflow torch; do KERAS_BACKEND=$$backend $(TEST)/bin/python tests/model/long_generation.py || exit 1; done
 
 proof: test-environment ## the in-graph tokenizer on 2 million texts, four ways: half an hour (FILES='TEXTS.jsonl ...' for more)
 	$(TEST)/bin/python tests/tf/whole_proof.py $(FILES)

@@ -64,6 +64,15 @@ def test_golden_runs_other_ways(name, how):
     assert array(output.sequences).tolist() == expected.tolist()
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch has no program here")
+@pytest.mark.long
+@pytest.mark.parametrize("name", RUNS)
+def test_golden_runs_uncompiled(name):
+    output, expected, scores = golden_run(name, compile=False, output_scores=name.startswith("beam"))
+    assert array(output.sequences).tolist() == expected.tolist()
+    assert scores is None or np.abs(array(output.sequences_scores) - scores).max() < 1e-5
+
+
 def test_double_heads_generate_the_same():
     model, tensors = golden_generator()
     double = gpt2model.GPT2DoubleHeadsModel(GPT2Config.from_json(GENERATE / "config.json"))
@@ -201,24 +210,68 @@ def test_every_end_ends():
 
 
 def test_sampling_draws_from_the_filtered_softmax():
-    """Chi-squared over 4,000 draws: the first token of as many rows."""
+    """Chi-squared over 20,000 draws: the first token of as many rows."""
     ours, _ = small_twins(**PLAIN)
     prompt = np.array([[4, 8, 15]], "int32")
-    options = {"do_sample": True, "temperature": 1.5, "top_k": 12, "top_p": 0.9}
+    options = {"do_sample": True, "temperature": 0.3, "top_k": 12, "top_p": 0.9}
     first = ours.generate(
         prompt, max_new_tokens=1, output_scores=True, return_dict_in_generate=True, seed=0, **options
     )
     scores = array(first.scores[0])[0].astype("float64")
     expected = np.exp(scores - scores.max())
     expected /= expected.sum()
-    draws = 4000
+    draws = 20000
     got = array(ours.generate(prompt, max_new_tokens=1, num_return_sequences=draws, seed=1, **options))[:, -1]
     counts = np.bincount(got, minlength=40)
     assert not counts[expected == 0].any()
     likely = expected > 0
     assert 3 < likely.sum() <= 12
-    chi = ((counts[likely] - draws * expected[likely]) ** 2 / (draws * expected[likely])).sum()
+    chi = chi_squared(counts[likely], draws * expected[likely])
     assert chi < 35  # 11 degrees of freedom at most: once in 4,000 seeds, and the seed is fixed
+
+
+def chi_squared(counts, expected):
+    return float(((counts - expected) ** 2 / expected).sum())
+
+
+def test_steps_and_rows_draw_apart():
+    """Chi-squared of the tokens that follow one another, in a row and from row to row, against independence."""
+    ours, _ = small_twins(**PLAIN)
+    options = {"do_sample": True, "temperature": 1e6, "top_k": 0, "num_return_sequences": 2000, "seed": 2}
+    quarters = array(ours.generate([[4, 8, 15]], max_new_tokens=3, **options))[:, 3:] // 10
+    pairs = {
+        "steps": quarters[:, :2],
+        "steps further on": quarters[:, 1:],
+        "rows": quarters[:, 0].reshape(-1, 2),
+    }
+    for name, pair in pairs.items():
+        counts = np.bincount(pair[:, 0] * 4 + pair[:, 1], minlength=16)
+        assert chi_squared(counts, np.full(16, len(pair) / 16)) < 45, (
+            name
+        )  # 15 degrees of freedom: once in 10,000
+
+
+def test_a_temperature_near_nothing_is_greedy_search():
+    """Quotients past float32 were infinite, and the first of them was drawn."""
+    ours, _ = small_twins(**PLAIN)
+    greedy = array(ours.generate([[1, 2, 3]], max_new_tokens=8)).tolist()
+    for temperature in (1e-7, 1e-37, 1e-45, 1e-300):
+        options = {"do_sample": True, "temperature": temperature, "max_new_tokens": 8}
+        assert array(ours.generate([[1, 2, 3]], **options)).tolist() == greedy, temperature
+
+
+def test_sequences_of_a_prompt_stand_together():
+    ours, _ = small_twins(**PLAIN)
+    ids = np.array([[7, 3], [2, 8], [5, 5]], "int32")
+    got = array(ours.generate(ids, do_sample=True, num_return_sequences=2, max_new_tokens=3, seed=1))
+    assert got[:, :2].tolist() == [[7, 3], [7, 3], [2, 8], [2, 8], [5, 5], [5, 5]]
+
+
+def test_rows_as_arrays():
+    ours, _ = small_twins(**PLAIN)
+    expected = array(ours.generate([[1, 2], [3]], max_new_tokens=3)).tolist()
+    for make in (np.array, tensor):
+        assert array(ours.generate([make([1, 2]), make([3])], max_new_tokens=3)).tolist() == expected
 
 
 def test_seeds_reproduce():
@@ -291,6 +344,20 @@ def test_smaller_weights_say_nearly_the_same(form):
     assert 0 < np.abs(exact - near).max() < 0.05 * np.abs(exact).max()
 
 
+def test_int8_rounds_each_row_by_its_own_largest_number():
+    """By half a step at most, whatever the other rows hold."""
+    from gpt2model.generation.weights import quantized
+
+    rows = (
+        np.random.default_rng(0).standard_normal((6, 50)).astype("float32")
+        * 10.0 ** np.arange(-3, 3)[:, None]
+    )
+    whole, scale = (array(part) for part in quantized(tensor(rows.astype("float32"))))
+    step = np.abs(rows).max(axis=1, keepdims=True) / 127
+    assert whole.dtype == np.int8 and np.abs(whole).max(axis=1).tolist() == [127] * 6
+    assert (np.abs(whole * scale[:, None] - rows) <= 0.51 * step).all()
+
+
 def with_nan():
     ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
     table = ours.transformer.wpe.embeddings
@@ -304,6 +371,17 @@ def with_nan():
 def test_nan_stops_with_the_step(how):
     with pytest.raises(ValueError, match="NaN at step 3 "):
         with_nan().generate([[1, 2, 3]], max_new_tokens=9, **how)
+
+
+def test_nan_in_a_row_that_has_ended_stops_nobody():
+    """The padding of the first row stands at the position that is not a number."""
+    model = with_nan()
+    free = array(model.generate([[1, 2, 3, 4]], max_new_tokens=1))[0, -1]
+    short = array(model.generate([[1, 2]], max_new_tokens=3))[0, 2:].tolist()
+    assert free not in short  # else the second row would end, too
+    rows = [[1, 2, 3, 4], [1, 2]]
+    got = array(model.generate(rows, max_new_tokens=3, eos_token_id=int(free), pad_token_id=0))
+    assert got.tolist() == [[1, 2, 3, 4, free, 0, 0], [0, 0, 1, 2, *short]]
 
 
 @pytest.mark.parametrize("how", [{}, {"renormalize_logits": True}], ids=str)
@@ -365,6 +443,19 @@ REFUSED = {
     "stop strings": (TypeError, [[1]], {"stop_strings": "x"}, "pass the tokenizer"),
     "config": (TypeError, [[1]], {"generation_config": {"top_k": 3}}, "GenerationConfig.from_dict"),
     "processor": (TypeError, [[1]], {"logits_processor": [3]}, "must be callable"),
+    "no list of processors": (TypeError, [[1]], {"logits_processor": abs}, "logits_processor must be a list"),
+    "no list of rules": (TypeError, [[1]], {"stopping_criteria": abs}, "stopping_criteria must be a list"),
+    "no function": (TypeError, [[1]], {"prefix_allowed_tokens_fn": 3}, "function of a row and its ids, not 3"),
+    "compile": (TypeError, [[1]], {"compile": "yes"}, "compile must be True or False, not 'yes'"),
+    "two prompts": (ValueError, [[1]], {"input_ids": [[2]]}, "two prompts, inputs and input_ids"),
+    "past int64": (ValueError, np.array([[2**63 + 5]], "uint64"), {}, "9223372036854775813, which is no token id"),
+    "texts for a mask": (TypeError, [[1, 2]], {"attention_mask": [["a", "b"]]}, "must hold numbers or booleans"),
+    "NaN in a mask": (ValueError, [[1, 2]], {"attention_mask": [[np.nan, 1.0]]}, "attention_mask holds NaN"),
+    "ragged mask": (ValueError, [[1, 2]] * 2, {"attention_mask": [[1], [1, 1]]}, "attention_mask must be numbers or"),
+    "infinite temperature": (GenerationConfigError, [[1]], {"do_sample": True, "temperature": np.inf}, "at most 3.4"),
+    "penalty past float32": (GenerationConfigError, [[1]], {"frequency_penalty": 1e39}, "frequency_penalty must lie"),
+    "bias past float32": (GenerationConfigError, [[1]], {"sequence_bias": {(1,): 1e39}}, r"of \[1\] must be -inf, or"),
+    "stop strings' tokenizer": (TypeError, [[1]], {"stop_strings": "x", "tokenizer": 3}, "turns ids into text, not 3"),
 }  # fmt: skip
 
 

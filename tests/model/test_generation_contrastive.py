@@ -89,9 +89,10 @@ def test_refused_tokens_are_no_candidates():
     """transformers 4 could choose one: its probability is 0, and 0 may be the best there is."""
     ours, _ = small()
     allowed = [3, 7, 11]
-    options = {"penalty_alpha": 0.9, "top_k": 6, "max_new_tokens": 8}
-    got = array(ours.generate(PROMPT, suppress_tokens=[i for i in range(40) if i not in allowed], **options))
-    assert np.isin(got[:, 4:], allowed).all()
+    options = {"top_k": 6, "max_new_tokens": 8, "suppress_tokens": [i for i in range(40) if i not in allowed]}
+    for alpha in (0.9, 1.0):  # 1: probabilities count nothing, but a refused token is refused
+        got = array(ours.generate(PROMPT, penalty_alpha=alpha, **options))
+        assert np.isin(got[:, 4:], allowed).all(), alpha
 
 
 @long_where_compiled

@@ -8,6 +8,7 @@ from helpers import GOLDEN, array, compiled, difference, tensor
 from safetensors.numpy import load_file
 
 from gpt2model import GenerationConfig
+from gpt2model.generation.compiling import program
 from gpt2model.generation.history import NOTHING, History
 from gpt2model.generation.pipeline import processors
 from gpt2model.generation.processor import apply, join, split
@@ -50,7 +51,12 @@ LIVE = {
 }  # fmt: skip
 
 
-def ours(options, ids, logits, *, new=0, most_new=20, dynamic=False):
+def through_xla(function):
+    """The function as generation compiles it."""
+    return program(lambda _, *arguments: function(*arguments), None, compile=True)
+
+
+def ours(options, ids, logits, *, new=0, most_new=20, dynamic=False, way=compiled):
     """Logits after processing; `dynamic`: in a buffer with room on both sides, everything traced."""
     config = GenerationConfig(**options)
     bare, numbers = split(processors(config, most_new))
@@ -64,7 +70,7 @@ def ours(options, ids, logits, *, new=0, most_new=20, dynamic=False):
 
     arguments = [np.asarray(value, "int32") for value in (filled, new, columns - new)]
     given = [tensor(ids.astype("int32")), tensor(logits), *map(tensor, arguments)]
-    run = compiled(run)
+    run = way(run)
     return array(run(*given, tensor(np.asarray(numbers, "float32"))))
 
 
@@ -77,8 +83,8 @@ def same(left, right):
 @pytest.mark.parametrize("name", FILTERS)
 def test_golden_filters(name):
     tensors = load_file(FOLDER / "io.safetensors")
-    for dynamic in (False, True):
-        got = ours(FILTERS[name], tensors["in.history"], tensors["in.logits"], dynamic=dynamic)
+    for dynamic, way in ((False, compiled), (True, compiled), (True, through_xla), (True, lambda run: run)):
+        got = ours(FILTERS[name], tensors["in.history"], tensors["in.logits"], dynamic=dynamic, way=way)
         same(got, tensors[f"filter.{name}"])
 
 
@@ -199,6 +205,30 @@ def test_invalid_values_removed():
     got = ours({"remove_invalid_values": True}, np.array([[1]]), logits)
     largest = np.finfo("float32").max
     assert got.tolist() == [[0.0, largest, -largest, 1.0]]
+
+
+def test_a_refused_end_grows_no_likelier():
+    """`remove_invalid_values` makes a number of what `min_new_tokens` refused; the decay made infinity of that."""
+    options = {
+        "remove_invalid_values": True,
+        "exponential_decay_length_penalty": (0, 3.0),
+        "min_new_tokens": 9,
+    }
+    got = ours({"eos_token_id": 3, **options}, np.array([[1, 2, 2]]), np.ones((1, 5), "float32"), new=2)
+    assert np.isfinite(got).all() and got[0, 3] == -np.finfo("float32").max
+    grown = ours(
+        {"eos_token_id": 3, **options, "min_new_tokens": 2},
+        np.array([[1, 2, 2]]),
+        np.ones((1, 5), "float32"),
+        new=2,
+    )
+    assert grown[0].tolist() == [1, 1, 1, 9, 1]
+
+
+def test_a_sequence_longer_than_the_history_is_not_there():
+    ids, logits = np.array([[1]]), np.zeros((1, 5), "float32")
+    assert ours({"sequence_bias": [[[1, 1, 2], 4.0]]}, ids, logits).tolist() == logits.tolist()
+    assert ours({"sequence_bias": [[[1, 2], 4.0]]}, ids, logits).tolist() == [[0, 0, 4, 0, 0]]
 
 
 def test_padding_is_nothing():

@@ -64,6 +64,29 @@ def test_beam_sampling_repeats_and_follows_the_scores():
     assert np.abs(moves.sum(axis=1) / 6 - array(one.sequences_scores)).max() < 1e-4
 
 
+def test_beams_are_drawn_without_replacement():
+    """Of one step both beams are drawn from the softmax, the second from what the first one left: how often each pair
+    comes, chi-squared over 3,000 rows."""
+    ours, _ = small()
+    ids = np.repeat(PROMPT[:1], 3000, axis=0)
+    keep = {"output_scores": True, "return_dict_in_generate": True}
+    options = {"num_beams": 2, "do_sample": True, "num_return_sequences": 2, "max_new_tokens": 1, "top_k": 4}
+    scores = array(ours.generate(PROMPT[:1], seed=1, **options, **keep).scores[0])[0].astype("float64")
+    chances = np.exp(scores[np.isfinite(scores)] - np.log(np.exp(scores).sum()))
+    assert len(chances) == 4
+    found = array(ours.generate(ids, seed=1, **options))[:, -1].reshape(-1, 2)
+    place = np.searchsorted(np.nonzero(np.isfinite(scores))[0], np.sort(found, axis=1))
+    expected, counts = [], []
+    for one in range(4):
+        for other in range(one + 1, 4):
+            p, q = chances[one], chances[other]
+            expected.append(3000 * (p * q / (1 - p) + q * p / (1 - q)))
+            counts.append(int(((place[:, 0] == one) & (place[:, 1] == other)).sum()))
+    assert sum(counts) == 3000
+    chi = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
+    assert chi < 25  # 5 degrees of freedom: once in 7,000 seeds, and the seed is fixed
+
+
 def reference_groups(model, prompt, *, beams, groups, penalty, steps):
     """Diverse beam search as its paper words it, in plain Python: no end token, hence plain sums."""
     size = beams // groups
@@ -84,11 +107,11 @@ def reference_groups(model, prompt, *, beams, groups, penalty, steps):
 
 def test_diverse_beams_as_the_paper_says():
     ours, _ = small(n_positions=16, n_layer=1)
-    options = {"num_beams": 4, "num_beam_groups": 2, "diversity_penalty": 0.8, "num_return_sequences": 4}
+    options = {"num_beams": 6, "num_beam_groups": 3, "diversity_penalty": 0.8, "num_return_sequences": 6}
     got = ours.generate(
         PROMPT[:1], max_new_tokens=3, output_scores=True, return_dict_in_generate=True, **options
     )
-    expected = reference_groups(ours, PROMPT[0].tolist(), beams=4, groups=2, penalty=0.8, steps=3)
+    expected = reference_groups(ours, PROMPT[0].tolist(), beams=6, groups=3, penalty=0.8, steps=3)
     assert array(got.sequences).tolist() == [ids for _, ids in expected]
     assert np.abs(array(got.sequences_scores) - [total / 3 for total, _ in expected]).max() < 1e-4
 
@@ -218,6 +241,41 @@ def test_stop_strings_across_token_borders():
     assert got[0, 2:].tolist() == free[: first + 1]
 
 
+def test_stop_strings_of_the_prompt_stop_nothing():
+    """Nor do those that begin in it and end before the last token."""
+    encoding = get_encoding("gpt2")
+    options = {"max_new_tokens": 6, "tokenizer": encoding, **BYTES}
+    free = array(speaking().generate([[64, 65]], max_new_tokens=6, **BYTES)).tolist()
+    assert array(speaking().generate([[64, 65]], stop_strings=["ab", "a", "b"], **options)).tolist() == free
+
+
+ANSWERS = {
+    "rule of no answer": ({"stopping_criteria": [lambda ids, scores: None]}, TypeError, "gave None"),
+    "rule of other rows": ({"stopping_criteria": [lambda ids, scores: [True] * 3]}, ValueError, "3 booleans"),
+    "processor of no answer": ({"logits_processor": [lambda ids, scores: None]}, TypeError, "gave None"),
+    "processor of another shape": (
+        {"logits_processor": [lambda ids, scores: scores[:, :5]]},
+        ValueError,
+        r"\(2, 5\)",
+    ),
+    "processor of NaN": (
+        {"logits_processor": [lambda ids, scores: scores * np.nan]},
+        ValueError,
+        "NaN at step 0",
+    ),
+    "no such token": ({"prefix_allowed_tokens_fn": lambda row, ids: [99]}, ValueError, "names token 99"),
+    "negative token": ({"prefix_allowed_tokens_fn": lambda row, ids: [-1]}, ValueError, "ids begin at 0"),
+    "none allowed": ({"prefix_allowed_tokens_fn": lambda row, ids: []}, ValueError, "No token was left"),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_functions_that_answer_wrongly(case):
+    options, error, words = ANSWERS[case]
+    with pytest.raises(error, match=words):
+        small()[0].generate(PROMPT, max_new_tokens=3, **options)
+
+
 def test_rules_of_the_caller():
     ours, _ = small()
     seen = []
@@ -229,6 +287,13 @@ def test_rules_of_the_caller():
     got = array(ours.generate(PROMPT, max_new_tokens=12, pad_token_id=0, stopping_criteria=[rule]))
     assert got.shape == (2, 9) and seen == [(2, 5), (2, 6), (2, 7), (2, 8), (2, 9)]
     assert got[0, 7:].tolist() == [0, 0]
+    free = array(ours.generate(PROMPT, max_new_tokens=5)).tolist()
+    end = free[0][5]  # the end of the first row is its end, whatever the rule says
+    got = ours.generate(
+        PROMPT, max_new_tokens=5, eos_token_id=end, stopping_criteria=[lambda ids, scores: False]
+    )
+    alone = ours.generate(PROMPT, max_new_tokens=5, eos_token_id=end)
+    assert array(got).tolist() == array(alone).tolist() != free
 
 
 def test_processors_of_the_caller():
@@ -273,6 +338,24 @@ def test_scores_are_log_probabilities():
         expected = log[np.arange(len(row) - 1), row[1:]]
         assert np.abs(found.log_probabilities - expected).max() < 1e-4
         assert abs(found.perplexity - np.exp(-expected.mean())) < 1e-3 * found.perplexity
+
+
+def test_bad_scores_are_refused():
+    ours, _ = small()
+    step = np.zeros((2, 40), "float32")
+    for call, error, words in (
+        (lambda: ours.score([[1, 2]], weights="int4"), GenerationConfigError, "weights must be one of"),
+        (lambda: ours.score(None), TypeError, "nothing to score"),
+        (lambda: ours.score([[1]]), ValueError, "has 1 tokens"),
+        (lambda: ours.score([[1, 40]]), ValueError, "is 40"),
+        (lambda: ours.score([[1, 2]], stride=48), GenerationConfigError, "stride must lie"),
+        (lambda: ours.compute_transition_scores([[1, 2]] * 2, None), ValueError, "output_scores=True"),
+        (lambda: ours.compute_transition_scores([[1]] * 2, [step] * 3), ValueError, "not of one generation"),
+        (lambda: ours.compute_transition_scores([[1, 2]], [step]), ValueError, "scores of 2 rows"),
+        (lambda: ours.compute_transition_scores([[1, 40]] * 2, [step]), ValueError, "40 tokens do not reach"),
+    ):
+        with pytest.raises(error, match=words):
+            call()
 
 
 @long_where_compiled

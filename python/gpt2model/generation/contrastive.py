@@ -85,7 +85,9 @@ def candidates(plan: ContrastivePlan, given: Given, state: State) -> Found:
 
 def best_of(chances: Tensor, likeness: Tensor, alpha: Tensor) -> Tensor:
     """The place of the best candidate: (rows, k) and (rows, k) to (rows,) int32."""
-    return ops.cast(ops.argmax((1.0 - alpha) * chances - alpha * likeness, axis=1), "int32")
+    refused = chances == REFUSED  # taken out of the sum: with alpha 1 it would be 0 times infinity
+    worth = (1.0 - alpha) * ops.where(refused, 0.0, chances) - alpha * likeness
+    return ops.cast(ops.argmax(ops.where(refused, REFUSED, worth), axis=1), "int32")
 
 
 def ranked(plan: ContrastivePlan, weights: Weights, given: Given, state: State, found: Found) -> State:

@@ -6,7 +6,7 @@ it into one `Prompt`; counts positions before any work. Refuses options (`config
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -67,8 +67,11 @@ def prompt_of(
     """
     if is_text(inputs):
         rows = encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, model)
-    elif isinstance(inputs, Sequence) and inputs and all(isinstance(row, Sequence) for row in inputs):
-        rows = [list(row) for row in inputs]
+    elif isinstance(inputs, Sequence) and inputs and all(map(_is_row, inputs)):
+        rows = [
+            list(row) if isinstance(row, Sequence) else _whole_numbers(f"input_ids[{index}]", row).tolist()
+            for index, row in enumerate(inputs)
+        ]
     else:
         return _of_array(_whole_numbers("input_ids", inputs), mask, config, model)
     if mask is not None and len({len(row) for row in rows}) > 1:
@@ -88,6 +91,22 @@ def prompt_of(
         filled[index, width - len(row) :] = _whole_numbers(f"input_ids[{index}]", row)
         real[index, width - len(row) :] = 1
     return _of_array(filled, real, config, model)
+
+
+def _is_row(row: Any) -> bool:
+    """Whether this is a list of ids, or an array or a tensor of one axis."""
+    return isinstance(row, Sequence) or len(getattr(row, "shape", ())) == 1
+
+
+def functions(name: str, given: Any) -> list[Any]:
+    """A caller's list of functions.
+
+    Raises:
+        TypeError: it is no list.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} must be a list of functions, not {given!r}: put it in brackets.")
+    return list(given)
 
 
 def is_text(inputs: Any) -> bool:
@@ -153,7 +172,29 @@ def _whole_numbers(name: str, values: Any) -> Array:
     if array.size and array.dtype.kind not in "iu":
         mend = ": decode the bytes to a str" if array.dtype.kind == "S" else ""
         raise TypeError(f"{name} must hold integers, not {array.dtype}{mend}.")
+    if array.size and int(array.max()) >= 1 << 63:  # of uint64
+        raise ValueError(f"{name} holds {int(array.max())}, which is no token id.")
     return array.astype("int64")
+
+
+def _mask_of(name: str, mask: Any) -> Array:
+    """Numbers or booleans, as booleans.
+
+    Raises:
+        TypeError: they are none.
+        ValueError: lists of several lengths, or NaN.
+    """
+    try:
+        seen = np.asarray(mask if isinstance(mask, Sequence) else ops.convert_to_numpy(mask))
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} must be numbers or booleans, of the shape of what it masks ({error})."
+        ) from error
+    if seen.size and seen.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers or booleans, not {seen.dtype}.")
+    if np.isnan(seen).any():
+        raise ValueError(f"{name} holds NaN; it must be 0 where a token does not count and 1 elsewhere.")
+    return seen != 0
 
 
 def _of_array(given: Array, mask: Any, config: GenerationConfig, model: GPT2Config) -> Prompt:
@@ -164,13 +205,13 @@ def _of_array(given: Array, mask: Any, config: GenerationConfig, model: GPT2Conf
         raise ValueError("input_ids has no row: there is nothing to continue.")
     real = np.ones(given.shape, bool)
     if mask is not None:
-        seen = np.asarray(mask if isinstance(mask, Sequence) else ops.convert_to_numpy(mask))
+        seen = _mask_of("attention_mask", mask)
         seen = seen[None] if seen.ndim == 1 else seen
         if seen.shape != given.shape:
             raise ValueError(
                 f"attention_mask has shape {seen.shape}; it must have that of input_ids, {given.shape}."
             )
-        real = seen != 0
+        real = seen
     elif config.pad_token_id is not None and config.pad_token_id not in (config.eos_token_id or ()):
         real = given != config.pad_token_id
     for row, columns in enumerate(real):
@@ -217,17 +258,17 @@ def encoder_of(states: Any, mask: Any, rows: int, model: GPT2Config) -> tuple[Ar
         )
     if mask is None:
         return found.astype("float32"), np.ones(found.shape[:2], bool)
-    real = np.asarray(mask if isinstance(mask, Sequence) else ops.convert_to_numpy(mask))
+    real = _mask_of("encoder_attention_mask", mask)
     if real.shape != found.shape[:2]:
         raise ValueError(
             f"encoder_attention_mask has shape {real.shape}; it must be {found.shape[:2]}, as encoder_hidden_states."
         )
-    if not (real != 0).any(axis=1).all():
-        row = int((real == 0).all(axis=1).argmax())
+    if not real.any(axis=1).all():
+        row = int((~real).all(axis=1).argmax())
         raise ValueError(
             f"encoder_attention_mask hides every encoder position of row {row}: leave one at least."
         )
-    return found.astype("float32"), real != 0
+    return found.astype("float32"), real
 
 
 def window_stride(config: GenerationConfig, model: GPT2Config) -> int:
@@ -299,14 +340,25 @@ def check_tokens(config: GenerationConfig, vocabulary: int) -> None:
     named["bad_words_ids"] = [token for ids in config.bad_words_ids or () for token in ids]
     named["sequence_bias"] = [token for ids, _ in config.sequence_bias or () for token in ids]
     for name, tokens in named.items():
-        for token in tokens:
-            if token >= vocabulary:
-                raise GenerationConfigError(outside(name, token, vocabulary))
+        check_ids(name, tokens, vocabulary)
+
+
+def check_ids(name: str, tokens: Sequence[int], vocabulary: int) -> None:
+    """Refuse tokens that the model does not have.
+
+    Raises:
+        GenerationConfigError: naming who named them, and the token.
+    """
+    for token in tokens:
+        if not 0 <= token < vocabulary:
+            raise GenerationConfigError(outside(name, token, vocabulary))
 
 
 def outside(name: str, token: int, vocabulary: int) -> str:
     """What to say of an option that names a token which the model does not have."""
     told = f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}"
+    if token < 0:
+        return f"{name} names token {token}, but ids begin at 0."
     if token == GPT2Config().eos_token_id and name in ("eos_token_id", "pad_token_id"):
         # Nobody said it: a configuration that says no more than its vocab_size has GPT-2's own end.
         return (

@@ -23,7 +23,10 @@ def _whole(low: int) -> Check:
     return lambda name, value: whole_number(name, value, low, error=GenerationConfigError)
 
 
-def _real(low: float, high: float = math.inf, *, above: bool = False, below: bool = False) -> Check:
+LARGEST = 3.4028234663852886e38  # of float32, in which logits are computed
+
+
+def _real(low: float, high: float = LARGEST, *, above: bool = False, below: bool = False) -> Check:
     """A number between `low` and `high`; `above`, `below`: that border itself is excluded."""
     return lambda name, value: real_number(
         name, value, low, high, above=above, below=below, error=GenerationConfigError
@@ -87,9 +90,9 @@ def _biases(name: str, value: Any) -> tuple[tuple[tuple[int, ...], float], ...]:
     for ids, bias in pairs:
         if isinstance(bias, bool) or not isinstance(bias, Real):
             raise TypeError(f"{name}: the bias of {list(ids)} must be a number, not {bias!r}.")
-        if math.isnan(bias) or bias == math.inf:
+        if bias != -math.inf and not abs(float(bias)) <= LARGEST:
             raise GenerationConfigError(
-                f"{name}: the bias of {list(ids)} must be finite or -inf, not {bias}."
+                f"{name}: the bias of {list(ids)} must be -inf, or lie between {-LARGEST} and {LARGEST}, not {bias}."
             )
         found[_sequence(name, ids)] = float(bias)
     return tuple(found.items())
@@ -153,9 +156,9 @@ OPTIONS: Mapping[str, Option] = {
     "epsilon_cutoff": Option(0.0, _real(0.0, 1.0, below=True)),
     "eta_cutoff": Option(0.0, _real(0.0, 1.0, below=True)),
     "repetition_penalty": Option(1.0, _real(0.0, above=True)),
-    "frequency_penalty": Option(0.0, _real(-math.inf)),
-    "presence_penalty": Option(0.0, _real(-math.inf)),
-    "length_penalty": Option(1.0, _real(-math.inf)),
+    "frequency_penalty": Option(0.0, _real(-LARGEST)),
+    "presence_penalty": Option(0.0, _real(-LARGEST)),
+    "length_penalty": Option(1.0, _real(-LARGEST)),
     "no_repeat_ngram_size": Option(0, _whole(0)),
     "bad_words_ids": _or_none(_sequences),
     "sequence_bias": _or_none(_biases),

@@ -94,6 +94,8 @@ def generate(
     """`LanguageModelHead.generate`; see there."""
     if "input_ids" in options:
         named = options.pop("input_ids")
+        if inputs is not None and named is not None:
+            raise ValueError("There are two prompts, inputs and input_ids: give one of them.")
         inputs = named if inputs is None else inputs
     config, own = options_of(model, generation_config, options)
     request, output = _done(model, inputs, config, own, tokenizer, streamer, assistant_model)

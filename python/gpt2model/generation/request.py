@@ -24,7 +24,7 @@ from .pipeline import processors
 from .processor import Processor, split
 from .randomness import fresh_seed
 from .sizes import padded, rounded
-from .weights import FORMS, Weights, prepared
+from .weights import Weights, check_form, prepared
 
 Array = np.ndarray[Any, Any]
 
@@ -45,6 +45,10 @@ class Called(Processor):
         start = int(history.filled) - int(history.length)
         ids = history.ids[:, start : int(history.filled)]
         scores = self.function(ops.where(ids == NOTHING, self.pad, ids), logits)
+        if not hasattr(scores, "shape"):
+            raise TypeError(
+                f"A logits processor gave {scores!r}; it must return scores of shape {tuple(logits.shape)}."
+            )
         if tuple(scores.shape) != tuple(logits.shape):
             raise ValueError(
                 f"A logits processor gave scores of shape {tuple(scores.shape)}; it must keep {tuple(logits.shape)}."
@@ -66,7 +70,9 @@ class Allowed(Processor):
         ids = history.ids[:, start : int(history.filled)]
         refused = np.full(tuple(logits.shape), -np.inf, "float32")
         for row in range(logits.shape[0]):
-            refused[row, list(self.function(row // self.beams, ids[row]))] = 0.0
+            allowed = [int(token) for token in self.function(row // self.beams, ids[row])]
+            door.check_ids("prefix_allowed_tokens_fn", allowed, logits.shape[1])
+            refused[row, allowed] = 0.0
         return logits + ops.convert_to_tensor(refused)
 
 
@@ -184,8 +190,8 @@ def requested(  # noqa: PLR0917
     most = door.new_tokens(prompt, config, shape)
     if seed is not None:
         seed = whole_number("seed", seed, 0, 2**31 - 1, error=GenerationConfigError)
-    if form is not None and form not in FORMS:
-        raise GenerationConfigError(f"weights must be one of {', '.join(FORMS)}, not {form!r}.")
+    if form is not None:
+        check_form(form)
     door.window_stride(config, shape)
     encoder_states = door.encoder_of(*encoder, prompt.ids.shape[0], shape)
     if form is not None and not config.use_cache:
@@ -193,9 +199,16 @@ def requested(  # noqa: PLR0917
             f"weights={form!r} is a form for the cached ways: leave out use_cache=False."
         )
     callables: list[Processor] = [
-        item if isinstance(item, Processor) else Called(_callable(item), door.pad_of(config)) for item in own
+        item if isinstance(item, Processor) else Called(_callable(item), door.pad_of(config))
+        for item in door.functions("logits_processor", own)
     ]
+    if compile is not None and not isinstance(compile, bool):
+        raise TypeError(f"compile must be True or False, not {compile!r}.")
     if allowed is not None:
+        if not callable(allowed):
+            raise TypeError(
+                f"prefix_allowed_tokens_fn must be a function of a row and its ids, not {allowed!r}."
+            )
         callables.append(Allowed(allowed, config.num_beams))
     return Request(
         model=model,

@@ -22,7 +22,7 @@ from .compiling import program
 from .config import GenerationConfig
 from .decoder import Shape, forward
 from .sizes import rounded
-from .weights import Weights, prepared
+from .weights import Weights, check_form, prepared
 
 Array = np.ndarray[Any, Any]
 
@@ -104,6 +104,7 @@ def score(
                 f"Text {index} has {len(row)} token{'' if len(row) == 1 else 's'}, and it takes two at least, since the"
                 f" first has no probability: give a longer text{with_bos}."
             )
+    check_form(weights)
     prepared_weights = prepared(model, weights)
     judge = program(judged, Shape.of(config), compile=compile)
     found = []
@@ -121,6 +122,8 @@ def score(
 
 def _rows(inputs: Any, tokenizer: Any, config: GPT2Config) -> list[Array]:
     """Each text's ids, checked."""
+    if inputs is None:
+        raise TypeError("There is nothing to score: pass ids, lists of them, or texts with a tokenizer.")
     if door.is_text(inputs):
         inputs = door.encoded([inputs] if isinstance(inputs, str) else list(inputs), tokenizer, config)
     if not isinstance(inputs, Sequence):
@@ -138,19 +141,40 @@ def transition_scores(
     sequences: Any, scores: Sequence[Any], beam_indices: Any = None, *, normalize_logits: bool = False
 ) -> Tensor:
     """`LanguageModelHead.compute_transition_scores`; see there."""
+    if scores is None or not len(scores):
+        raise ValueError(
+            "There are no scores: generate with output_scores=True and return_dict_in_generate=True."
+        )
     stacked = np.stack(
         [np.asarray(ops.convert_to_numpy(step)) for step in scores]
     )  # (steps, rows, vocabulary)
     if normalize_logits:
         stacked = np.asarray(ops.convert_to_numpy(ops.log_softmax(ops.convert_to_tensor(stacked), axis=-1)))
     ids = np.asarray(ops.convert_to_numpy(sequences))
+    if ids.ndim != 2 or stacked.ndim != 3:
+        raise ValueError(
+            f"sequences has shape {ids.shape} and each of the scores {stacked.shape[1:]}; they must be (rows, tokens) "
+            "and (rows, vocabulary)."
+        )
     if beam_indices is None:
+        if stacked.shape[1] != ids.shape[0]:
+            raise ValueError(
+                f"There are {ids.shape[0]} sequences and scores of {stacked.shape[1]} rows: pass the beam_indices of a "
+                "beam search, and no others' scores."
+            )
         path = np.tile(np.arange(ids.shape[0])[:, None], (1, len(scores)))
     else:
         path = np.asarray(ops.convert_to_numpy(beam_indices))
     steps = int((path >= 0).sum(axis=1).max())
     path = path[:, :steps]
+    if path.shape[0] != ids.shape[0] or not steps <= min(ids.shape[1], len(stacked)):
+        raise ValueError(
+            f"sequences {ids.shape}, {len(stacked)} scores and beam_indices {path.shape} are not of one generation: "
+            "there are more steps than tokens or scores, or other rows."
+        )
     new = ids[:, ids.shape[1] - steps :]
+    if ((new < 0) | (new >= stacked.shape[2])).any():
+        raise ValueError(f"sequences holds ids that the scores' {stacked.shape[2]} tokens do not reach.")
     rows = np.maximum(path, 0)
     found = stacked[np.arange(steps)[None], rows, new]
     return ops.convert_to_tensor(np.where(path < 0, np.float32(0), found))

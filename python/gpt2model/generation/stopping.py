@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from ..errors import GenerationConfigError
+from . import door
 from .history import NOTHING
 from .request import Request
 from .watched import Array, Stop
@@ -29,8 +31,10 @@ def rules(request: Request, criteria: Sequence[Callable[..., Any]], tokenizer: A
             raise TypeError(
                 "stop_strings are text: pass the tokenizer that turns ids into text (tokenizer=...)."
             )
+        if isinstance(tokenizer, str) or not hasattr(tokenizer, "decode"):
+            raise TypeError(f"tokenizer must be a tokenizer, which turns ids into text, not {tokenizer!r}.")
         found.append(stop_strings(request.config.stop_strings, tokenizer))
-    for rule in criteria:
+    for rule in door.functions("stopping_criteria", criteria):
         if not callable(rule):
             raise TypeError(f"A stopping criterion must be a function of ids (and scores), not {rule!r}.")
         found.append(_of_caller(rule, request))
@@ -44,8 +48,18 @@ def rules(request: Request, criteria: Sequence[Callable[..., Any]], tokenizer: A
 def _of_caller(rule: Callable[..., Any], request: Request) -> Stop:
     pad = request.plan().pad
 
-    def stop(ids: Array) -> Any:
-        return rule(np.where(ids == NOTHING, pad, ids), None)
+    def stop(ids: Array) -> Array:
+        said = rule(np.where(ids == NOTHING, pad, ids), None)
+        if said is None:
+            raise TypeError(
+                "A stopping criterion gave None; it must return one boolean, or one for each row."
+            )
+        ended = np.asarray(said if isinstance(said, bool | Sequence) else ops.convert_to_numpy(said), bool)
+        if ended.size not in {1, len(ids)}:
+            raise ValueError(
+                f"A stopping criterion gave {ended.size} booleans; it must be one, or one for each of {len(ids)} rows."
+            )
+        return ended.reshape(-1)
 
     return stop
 

@@ -170,7 +170,9 @@ class ExponentialDecay(Processor):
         """See `Processor`."""
         beyond = ops.cast(history.new, "float32") - self.start
         gain = ops.power(ops.cast(self.factor, "float32"), ops.maximum(beyond, 0.0)) - 1.0
-        finite = ops.logical_and(one_of(self.ends, logits.shape[-1]), ops.isfinite(logits))
+        # What was refused stays so, also where `RemoveInvalid` has made a number of it.
+        known = ops.absolute(logits) < float(np.finfo("float32").max)
+        finite = ops.logical_and(one_of(self.ends, logits.shape[-1]), known)
         absolute = ops.where(finite, ops.absolute(ops.where(finite, logits, 0.0)), 0.0)
         return logits + absolute * gain
 

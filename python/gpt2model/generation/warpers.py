@@ -22,12 +22,16 @@ from .history import History
 from .processor import REFUSED, Processor
 
 HEAD = 1024
+_LARGEST = 3e38  # of float32, nearly
 
 
 @final
 @dataclass(frozen=True)
 class Temperature(Processor):
     """Divides the logits: below 1 sharper, above 1 flatter.
+
+    A temperature that float32 has no quotient for is raised to the least one that it has; the largest logit is all
+    that counts at either. (Infinite quotients would all be equally likely.)
 
     Source: Ackley, Hinton and Sejnowski 1985, "A Learning Algorithm for Boltzmann Machines".
     """
@@ -37,7 +41,9 @@ class Temperature(Processor):
 
     def __call__(self, history: History, logits: Tensor) -> Tensor:
         """See `Processor`."""
-        return logits / self.temperature
+        size = ops.where(ops.isfinite(logits), ops.absolute(logits), 0.0)
+        least = ops.maximum(ops.max(size, axis=-1, keepdims=True) / _LARGEST, 1e-37)  # (rows, 1)
+        return logits / ops.maximum(ops.cast(self.temperature, "float32"), least)
 
 
 def _kth(logits: Tensor, k: int) -> Tensor:

@@ -20,11 +20,22 @@ import numpy as np
 from keras import ops
 
 from ..backend import BACKEND, Tensor, on_cpu
+from ..errors import GenerationConfigError
 from ..weight_names import named_weights
 
 Weights: TypeAlias = dict[str, Any]  # a pytree of tensors
 
 FORMS = ("float32", "bfloat16", "int8")
+
+
+def check_form(form: Any) -> None:
+    """Refuse what is none of the `FORMS`.
+
+    Raises:
+        GenerationConfigError: naming it.
+    """
+    if form not in FORMS:
+        raise GenerationConfigError(f"weights must be one of {', '.join(FORMS)}, not {form!r}.")
 
 
 @final
