@@ -1,6 +1,6 @@
 """A thousand random generations, the fast way beside the slow ones. Minutes, so no test: run it by hand.
 
-    KERAS_BACKEND=jax python tests/model/long_generation.py [--configs 1000] [--each 20] [--first 0]
+    KERAS_BACKEND=jax python tests/model/long_generation.py [--configs 1000] [--each 20] [--first 0] [--only METHOD]
 
 A configuration is a random model, prompt, padding and set of options: greedy search, sampling, contrastive search,
 guessing ahead, a sliding window, cross-attention; compiled, with a cache. Its judge is the plain uncached way
@@ -54,6 +54,7 @@ METHODS = (
 )
 METHODS = (*METHODS, "guessing")
 BEAMS = ("beams", "beams", "diverse")
+PENALTIES = {"frequency_penalty", "presence_penalty"}
 
 Random = np.random.Generator
 Options = dict[str, Any]
@@ -95,7 +96,9 @@ class Kind:
         self.rows = 1 if method == "guessing" else int(random.integers(1, 4))
         self.fixed = self._fixed(random)
         self.given = some(random, dict.fromkeys(GIVEN, True), 0.25)
-        self.known = not self.crossing and not {"frequency_penalty", "presence_penalty"} & set(self.given)
+        if method == "beams":  # transformers has neither penalty
+            self.given = {name: True for name in self.given if name not in PENALTIES}
+        self.known = not self.crossing and not PENALTIES & set(self.given)
         if method == "sampling":
             self.given |= some(random, dict.fromkeys(CUTS, True), 0.5)
         if method == "guessing":
@@ -112,7 +115,7 @@ class Kind:
     def _fixed(self, random: Random) -> Options:
         size, method = self.vocabulary, self.method
         ends = tokens(random, int(random.integers(1, 3)), size)
-        fixed: Options = {"pad_token_id": 0}
+        fixed: Options = {"pad_token_id": 3}  # not 0, which transformers' beams take for none
         fixed |= {} if method == "diverse" else {"eos_token_id": ends}
         shaping = {
             "no_repeat_ngram_size": int(random.integers(1, 4)),
@@ -300,6 +303,7 @@ def main() -> int:
     parser.add_argument(
         "--first", type=int, default=0, help="number of the first program: other numbers, other runs"
     )
+    parser.add_argument("--only", choices=sorted({*METHODS, *BEAMS}), help="this method, and no other")
     arguments = parser.parse_args()
     begun, last = time.monotonic(), 0.0
     count: Counter[str] = Counter()
@@ -309,6 +313,7 @@ def main() -> int:
     beams = -(-programs // 10)
     plan = [(number, METHODS[number % len(METHODS)]) for number in range(programs)]
     plan += [(number, BEAMS[number % len(BEAMS)]) for number in range(beams)]
+    plan = [(number, method) for number, method in plan if arguments.only in {None, method}]
     left = arguments.configs
     for number, method in plan:
         kind = Kind(arguments.first + number, method)
