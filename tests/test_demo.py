@@ -190,7 +190,7 @@ def test_the_curve_is_what_was_measured(walk: Walk, folder: Path) -> None:
     ]
     assert [step for step, _ in history["training"]] == list(range(10, QUICK.steps + 1, training.EVERY))
     bits = [bits for _, bits in history["training"]]
-    assert bits[-1] < 0.8 * bits[0]  # It learns.
+    assert bits[-1] < 0.9 * bits[0]  # It learns.
 
 
 def test_the_saved_model_completes_the_prompts(walk: Walk, own: corpus.Corpus) -> None:

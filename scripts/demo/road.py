@@ -40,7 +40,7 @@ def walk(settings: Settings, folder: Path) -> bool:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         print_text(
-            f"The rest of the road, a model of one's own, needs {', '.join(missing)}, which this environment lacks: "
+            f"\nThe rest of the road, a model of one's own, needs {', '.join(missing)}, which this environment lacks: "
             "make demo with PYTHON=python3.11, python3.12 or python3.13 installs them."
         )
         return all(ok)

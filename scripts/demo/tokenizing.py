@@ -30,7 +30,6 @@ def show(text: str) -> None:
     )
     for row in table(cells, look, WIDTH):
         print_text(row)
-    print_text("")
 
 
 def compare(name: str, documents: list[str]) -> bool:
@@ -43,7 +42,7 @@ def compare(name: str, documents: list[str]) -> bool:
 
     ids, seconds = timed(lambda: fast(documents)["input_ids"], RUNS)
     tokens = sum(map(len, ids))
-    print_text(f"{name}: {len(documents):,} texts, {size / 1e6:.2f} MB")
+    print_text(f"\n{name}: {len(documents):,} texts, {size / 1e6:.2f} MB")
     print_text(f"  GPT2TokenizerFast    {tokens:,} tokens at {size / seconds / 1e6:,.1f} MB/s")
     for threads in sorted({1, os.cpu_count() or 1}):
         encode = partial(encoding.encode_ordinary_batch, documents, num_threads=threads)
@@ -61,5 +60,4 @@ def compare(name: str, documents: list[str]) -> bool:
     back = check(
         f"decode(encode(x)) == x on {size / 1e6:.2f} MB", documents, fast.batch_decode(ids), documents
     )
-    print_text("")
     return same and back
