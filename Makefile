@@ -5,8 +5,11 @@ PYTHON ?= python3
 MINUTES ?= 10
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
+DEMO_ARGS ?=
 
 DEMO := .venv-demo
+# TensorFlow with TensorFlow Text comes for these versions of Python; the others are shown tokenization alone.
+DEMO_EXTRAS ?= $(shell $(PYTHON) -c 'import sys; print("model tf stats" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))')
 TEST := .venv-test
 BENCH := .venv-bench
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
@@ -19,8 +22,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
 	@echo 'PYTHON=/path/to/python3 chooses the interpreter (3.10 or newer; now: $(PYTHON)).'
 
-demo: demo-environment ## build, then tokenize real text before your eyes
-	@$(DEMO)/bin/python scripts/demo.py
+demo: demo-environment ## the whole road: train a vocabulary and a small GPT-2, export it, let it write (minutes; then kept)
+	@$(DEMO)/bin/python scripts/demo $(DEMO_ARGS)
 
 test: test-environment ## every test: pytest, then cargo test (PYTEST_ARGS='-k name' for some)
 	@status=0; \
@@ -73,7 +76,7 @@ toolchain:
 	@sh scripts/check_toolchain.sh $(PYTHON)
 
 demo-environment: toolchain
-	@$(PYTHON) scripts/make_environment.py $(DEMO)
+	@$(PYTHON) scripts/make_environment.py $(DEMO) $(DEMO_EXTRAS)
 
 test-environment: toolchain
 	@$(PYTHON) scripts/make_environment.py $(TEST) test
