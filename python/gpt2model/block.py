@@ -13,6 +13,7 @@ import keras
 
 from .attention import GPT2Attention
 from .backend import Tensor
+from .computed_once import computed_once
 from .config import GPT2Config
 from .masks import Visibility
 from .mlp import GPT2MLP
@@ -105,7 +106,7 @@ class GPT2Block(keras.layers.Layer):
             weights=weights,
             training=training,
         )
-        hidden = hidden + looked
+        hidden = computed_once(hidden + looked)
         cross, cross_seen = past.cross, None
         encoded = states is not None or cross is not None  # a cache has the encoder's keys
         if encoded and self.crossattention is not None and self.ln_cross_attn is not None:
@@ -119,6 +120,6 @@ class GPT2Block(keras.layers.Layer):
                 weights=weights,
                 training=training,
             )
-            hidden = hidden + looked
-        hidden = hidden + self.mlp(self.ln_2(hidden), training=training)
+            hidden = computed_once(hidden + looked)
+        hidden = computed_once(hidden + self.mlp(self.ln_2(hidden), training=training))
         return Passed(hidden, own, cross, seen, cross_seen)
