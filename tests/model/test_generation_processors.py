@@ -207,6 +207,18 @@ def test_invalid_values_removed():
     assert got.tolist() == [[0.0, largest, -largest, 1.0]]
 
 
+@pytest.mark.parametrize("way", [compiled, through_xla, lambda function: function])
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 1.7])
+def test_a_refused_token_leaves_the_temperature_alone(temperature, way):
+    """The number that `remove_invalid_values` made of a refused token raised the temperature by an eighth."""
+    options = {"remove_invalid_values": True, "suppress_tokens": [3], "top_k": 0}
+    logits = np.array([[0.25, -1.5, 2.0, 7.0, 0.0]], "float32")
+    sampling = {"do_sample": True, "temperature": temperature}
+    got = ours({**options, **sampling}, np.array([[1, 2]]), logits, way=way)
+    assert np.allclose(np.delete(got[0], 3), np.delete(logits[0], 3) / temperature, rtol=1e-6)
+    assert got[0, 3] < -1e38
+
+
 def test_a_refused_end_grows_no_likelier():
     """`remove_invalid_values` makes a number of what `min_new_tokens` refused; the decay made infinity of that."""
     options = {

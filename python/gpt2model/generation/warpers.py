@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import numpy as np
 from keras import ops
 
 from ..backend import Tensor, concrete
@@ -22,7 +23,7 @@ from .history import History
 from .processor import REFUSED, Processor
 
 HEAD = 1024
-_LARGEST = 3e38  # of float32, nearly
+_LARGEST = float(np.finfo("float32").max)
 
 
 @final
@@ -41,8 +42,10 @@ class Temperature(Processor):
 
     def __call__(self, history: History, logits: Tensor) -> Tensor:
         """See `Processor`."""
-        size = ops.where(ops.isfinite(logits), ops.absolute(logits), 0.0)
-        least = ops.maximum(ops.max(size, axis=-1, keepdims=True) / _LARGEST, 1e-37)  # (rows, 1)
+        size = ops.absolute(logits)
+        # What is refused has no say, also where `RemoveInvalid` has made a number of it.
+        largest = ops.max(ops.where(size < _LARGEST, size, 0.0), axis=-1, keepdims=True)
+        least = ops.clip(largest / (0.99 * _LARGEST), 1e-37, 1.0)  # (rows, 1); the quotient may be rounded up
         return logits / ops.maximum(ops.cast(self.temperature, "float32"), least)
 
 
