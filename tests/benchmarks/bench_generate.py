@@ -37,7 +37,10 @@ CONTENDERS = {
     "keras-hub, TensorFlow": ("keras-hub", "tensorflow", "float32"),
     "keras-hub, JAX": ("keras-hub", "jax", "float32"),
     "CTranslate2": ("ctranslate2", "torch", "float32"),
+    "CTranslate2, oneDNN": ("ctranslate2", "torch", "float32"),
 }
+# On a processor of Intel's it takes MKL, which may be the slower of its two libraries for products.
+ENVIRONMENT = {"CTranslate2, oneDNN": {"CT2_USE_MKL": "0"}}
 MODULES = {"ours": "gpt2model", "keras-hub": "keras_hub"}
 PACKAGES = ("keras", "tensorflow", "jax", "torch", "transformers", "keras-hub", "ctranslate2")
 PARAMETERS = 12 * (12 * 768 * 768) + 50257 * 768  # what a step reads of gpt2-small, biases left out
@@ -73,7 +76,12 @@ def run(name: str, task: str, repeats: int) -> list[dict[str, float]]:
     sizes = [str(number) for number in TASKS[task]]
     process = subprocess.run(
         [sys.executable, str(HERE / "generate_worker.py"), library, *sizes, str(repeats), form],
-        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            **ENVIRONMENT.get(name, {}),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -139,6 +147,9 @@ def main() -> int:
     }
     stream = bandwidth()
     print(f"gpt2-small, greedy, {len(os.sched_getaffinity(0))} cores, {stream / 1e9:.0f} GB/s; {versions}")
+    missing = sorted({name for name in PACKAGES if name not in versions})
+    if missing:
+        print(f"not installed, so not compared: {', '.join(missing)} (pip install it here)")
     results = {}
     for task in (given.task,) if given.task else TASKS:
         results[task] = measure(task, given)
