@@ -73,7 +73,8 @@ def convert(
     refuse_replacing(_replaced(target, folder, format, tokenizer), overwrite=overwrite)
     with open_found(found, str(source)) as checkpoint:
         config, class_name = _sound(checkpoint)
-        config = _with_hash(config, tokenizer, str(source))
+        if format != "keras-hub":  # a preset has no place for it
+            config = _with_hash(config, tokenizer, str(source))
         fields = {**config.to_dict(), "architectures": [class_name]}
         if format == "safetensors":
             from .safetensors_writing import DEFAULT_SHARD, write_safetensors
