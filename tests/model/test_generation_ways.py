@@ -346,7 +346,7 @@ def test_bad_scores_are_refused():
     for call, error, words in (
         (lambda: ours.score([[1, 2]], weights="int4"), GenerationConfigError, "weights must be one of"),
         (lambda: ours.score(None), TypeError, "nothing to score"),
-        (lambda: ours.score([[1]]), ValueError, "has 1 tokens"),
+        (lambda: ours.score([[1]]), ValueError, "has 1 token,"),
         (lambda: ours.score([[1, 40]]), ValueError, "is 40"),
         (lambda: ours.score([[1, 2]], stride=48), GenerationConfigError, "stride must lie"),
         (lambda: ours.compute_transition_scores([[1, 2]] * 2, None), ValueError, "output_scores=True"),
