@@ -7,7 +7,6 @@ then renamed: Ctrl-C or a full disk leaves none, or the one that was there. Refu
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
@@ -35,11 +34,12 @@ class Checkpoint:
 
 def origin(corpus: Corpus, encoding: gpt2tok.Encoding, settings: Settings) -> dict[str, Any]:
     """All that decides what training makes, as plain data."""
-    vocabulary = [[token_id, token.hex()] for token_id, token in encoding.token_bytes()]
+    from gpt2model.vocabulary import vocabulary_of
+
     return {
         "gpt2tok": gpt2tok.__version__,
         "corpus": corpus.sha256(),
-        "vocabulary": hashlib.sha256(json.dumps(vocabulary).encode()).hexdigest(),
+        "vocabulary": vocabulary_of(encoding).sha256,
         **dataclasses.asdict(settings),
     }
 

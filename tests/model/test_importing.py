@@ -113,6 +113,7 @@ def test_a_class_of_ones_own_is_saved_and_loaded(tmp_path):
         "from gpt2model import GPT2Config, CheckpointError; GPT2Config.of_size('gpt2-xl')",
         "import gpt2model.cli; gpt2model.cli.main(['--help'])",
         "import gpt2model.checkpoints",
+        "from gpt2model import export_text_generator, load_text_generator",
         f"import gpt2model.cli as c; c.main(['inspect', '--check', {str(SAFE)!r}])",
         f"import gpt2model.cli as c, sys; c.main(['convert', {str(SAFE)!r}, sys.argv[1]])",
     ],

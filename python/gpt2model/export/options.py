@@ -13,8 +13,7 @@ from typing import Any, final
 
 from ..errors import ContextLengthError, GenerationConfigError
 from ..generation.config import GenerationConfig
-from ..generation.door import outside
-from ..generation.fields import OPTIONS, flag
+from ..generation.fields import OPTIONS, flag, unknown_token
 from ..number_checks import real_number, whole_number
 
 WEIGHTS = ("float32", "bfloat16", "int8")
@@ -152,7 +151,7 @@ def _ends(value: Any, vocabulary: int) -> tuple[int, ...]:
     found: tuple[int, ...] = GenerationConfig(eos_token_id=value).eos_token_id or ()
     for token in found:
         if token >= vocabulary:
-            raise GenerationConfigError(outside("eos_token_id", token, vocabulary))
+            raise GenerationConfigError(unknown_token("eos_token_id", token, vocabulary))
     return found
 
 

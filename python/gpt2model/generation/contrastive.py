@@ -21,9 +21,10 @@ from keras import ops
 
 from ..backend import Tensor
 from .crossing import encoded
-from .decoder import Cache, features, head, placed
+from .decoder import Cache, features, head
 from .history import NOTHING
 from .loop import Given, Plan, State, alive, appended, empty, processed, read, visible
+from .places import placed
 from .processor import REFUSED
 from .products import of_rows
 from .weights import Weights

@@ -18,11 +18,10 @@ from ..activations import activation
 from ..attention import explicit_attention, swap
 from ..backend import BACKEND, Tensor
 from ..blocked_attention import blocked_attention, can_be_blocked
-from ..cache import writes_over
 from ..config import GPT2Config
 from ..masks import Visibility, causal_mask
 from .crossing import Encoded
-from .places import written
+from .places import placed
 from .products import of_rows, product
 from .torch_layers import layers_in_torch
 from .weights import Kernel, Weights
@@ -233,14 +232,6 @@ def _written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     """The buffer (rows * heads, room, head_dim) with new positions (rows, steps, heads, head_dim) in it."""
     rows, steps, heads, width = ops.shape(new)
     return placed(buffer, ops.reshape(swap(new), (rows * heads, steps, width)), offset)
-
-
-def placed(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
-    """The buffer (n, room, width) with (n, steps, width) in it from `offset` on; on PyTorch the same buffer."""
-    if BACKEND == "torch" and writes_over():
-        buffer[:, int(offset) : int(offset) + new.shape[1]] = new
-        return buffer
-    return written(buffer, new, offset)
 
 
 def _from_cache(  # noqa: PLR0917

@@ -17,6 +17,7 @@ from ..config import GPT2Config
 from ..errors import ContextLengthError, GenerationConfigError
 from ..vocabulary import fitted
 from .config import GenerationConfig
+from .fields import unknown_token
 from .history import NOTHING
 
 Array = np.ndarray[Any, Any]
@@ -351,18 +352,4 @@ def check_ids(name: str, tokens: Sequence[int], vocabulary: int) -> None:
     """
     for token in tokens:
         if not 0 <= token < vocabulary:
-            raise GenerationConfigError(outside(name, token, vocabulary))
-
-
-def outside(name: str, token: int, vocabulary: int) -> str:
-    """What to say of an option that names a token which the model does not have."""
-    told = f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}"
-    if token < 0:
-        return f"{name} names token {token}, but ids begin at 0."
-    if token == GPT2Config().eos_token_id and name in ("eos_token_id", "pad_token_id"):
-        # Nobody said it: a configuration that says no more than its vocab_size has GPT-2's own end.
-        return (
-            f"{told}. It is GPT-2's, and this vocabulary is another: set model.config.{name} to tokenizer.{name} (or"
-            f" None) and save the model again; for one call, pass {name}=."
-        )
-    return f"{told}."
+            raise GenerationConfigError(unknown_token(name, token, vocabulary))

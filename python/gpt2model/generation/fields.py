@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, final
 
+from ..config import GPT2Config
 from ..errors import GenerationConfigError
 from ..number_checks import real_number, whole_number
 
@@ -212,3 +213,17 @@ def unknown(name: str) -> str:
     near = difflib.get_close_matches(name, OPTIONS, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else " `gpt2model.generation.OPTIONS` lists all."
     return f"There is no generation option {name!r}.{hint}"
+
+
+def unknown_token(name: str, token: int, vocabulary: int) -> str:
+    """What to say of an option that names a token which the model does not have."""
+    told = f"{name} names token {token}, but the model's vocabulary ends at {vocabulary - 1}"
+    if token < 0:
+        return f"{name} names token {token}, but ids begin at 0."
+    if token == GPT2Config().eos_token_id and name in ("eos_token_id", "pad_token_id"):
+        # Nobody said it: a configuration that says no more than its vocab_size has GPT-2's own end.
+        return (
+            f"{told}. It is GPT-2's, and this vocabulary is another: set model.config.{name} to tokenizer.{name} (or"
+            f" None) and save the model again; for one call, pass {name}=."
+        )
+    return f"{told}."

@@ -1,7 +1,8 @@
 """How do new keys and values come to their place in a cache? By the operation that the program's surroundings have.
 
-Owns the choice for arrays that cannot be written over. XLA has an operation that writes in place. Graphs that are
-to run without XLA must not hold it: servers link it in with XLA only. Refuses to know what is written.
+Owns the choice: PyTorch writes over a buffer, where it may. For arrays that cannot be written over XLA has an operation
+that writes in place; graphs that are to run without XLA must not hold it: servers link it in with XLA only. Refuses to
+know what is written.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from contextvars import ContextVar
 
 from keras import ops
 
-from ..backend import Tensor
+from ..backend import BACKEND, Tensor
+from ..cache import writes_over
 
 _core_only: ContextVar[bool] = ContextVar("_core_only", default=False)
 
@@ -37,3 +39,11 @@ def written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     rows, steps = ops.shape(new)[:2]
     row, column = tensorflow.meshgrid(tensorflow.range(rows), tensorflow.range(steps) + offset, indexing="ij")
     return tensorflow.tensor_scatter_nd_update(buffer, tensorflow.stack([row, column], axis=-1), new)
+
+
+def placed(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
+    """The buffer (n, room, width) with (n, steps, width) in it from `offset` on; on PyTorch the same buffer."""
+    if BACKEND == "torch" and writes_over():
+        buffer[:, int(offset) : int(offset) + new.shape[1]] = new
+        return buffer
+    return written(buffer, new, offset)

@@ -11,8 +11,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..activations import activation
-from ..cache import writes_over
 from .crossing import Encoded
+from .places import placed
+from .products import product
 from .weights import Kernel, Weights
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def layers_in_torch(  # noqa: PLR0917
 
     for index, layer in enumerate(weights["layers"]):
         query, key, value = heads_of(_product(normal(hidden, layer["ln_1"]), layer["qkv"]), 3)
-        keys[index] = _written(keys[index], key, before)
-        values[index] = _written(values[index], value, before)
+        keys[index] = placed(keys[index], key.reshape(-1, steps, shape.head_dim), before)
+        values[index] = placed(values[index], value.reshape(-1, steps, shape.head_dim), before)
         key, value = (
             part.view(rows, shape.heads, -1, shape.head_dim)[:, :, :end]
             for part in (keys[index], values[index])
@@ -76,24 +77,10 @@ def layers_in_torch(  # noqa: PLR0917
 
 
 def _product(states: Tensor, kernel: Kernel) -> Tensor:
-    """(..., inputs) to (..., outputs), float32."""
+    """(..., inputs) to (..., outputs), float32: `product`, in one operation where there is one."""
     (rows,), scale, bias = kernel  # shards are TensorFlow's
-    flat = states.reshape(-1, states.shape[-1])
     torch = sys.modules["torch"]
-    if rows.dtype == torch.float32 and isinstance(scale, tuple) and not isinstance(bias, tuple):
-        return torch.addmm(bias, flat, rows.t()).view(*states.shape[:-1], -1)
-    found = flat.to(rows.dtype) @ rows.t() if rows.dtype == torch.bfloat16 else flat @ rows.float().t()
-    found = found.float()
-    if not isinstance(scale, tuple):
-        found = found * scale
-    if not isinstance(bias, tuple):
-        found = found + bias
-    return found.view(*states.shape[:-1], -1)
-
-
-def _written(buffer: Tensor, new: Tensor, offset: int) -> Tensor:
-    """The buffer (rows * heads, room, head_dim) with (rows, heads, steps, head_dim) in it from `offset` on."""
-    if not writes_over():
-        buffer = buffer.clone()
-    buffer[:, offset : offset + new.shape[2]] = new.reshape(-1, *new.shape[2:])
-    return buffer
+    if rows.dtype != torch.float32 or not isinstance(scale, tuple) or isinstance(bias, tuple):
+        return product(states, kernel)
+    flat = states.reshape(-1, states.shape[-1])
+    return torch.addmm(bias, flat, rows.t()).view(*states.shape[:-1], -1)
