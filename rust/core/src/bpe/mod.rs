@@ -13,18 +13,22 @@
 //! Three numbers are kept apart: a [`Symbol`] is a token's place inside this engine (0 to 255 are the byte values, then
 //! products of merges by rank), a [`Rank`] is a merge's priority, and a [`TokenId`] is what the user's vocabulary says.
 
+mod cache;
 mod heap;
 mod joins;
 pub(crate) mod keys;
 mod linear;
 mod naive;
 mod pairs;
+mod portion;
 mod short;
+mod stage;
 mod symbols;
 mod whole;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use crate::pretokenize::Starts;
 use joins::Joins;
 use linear::Linear;
 use pairs::Pairs;
@@ -43,6 +47,14 @@ pub struct Interrupted;
 pub trait Sink {
     /// Takes the next id.
     fn push(&mut self, id: TokenId);
+
+    /// Takes many ids at once.
+    #[inline]
+    fn push_all(&mut self, ids: &[TokenId]) {
+        for &id in ids {
+            self.push(id);
+        }
+    }
 }
 
 impl Sink for Vec<TokenId> {
@@ -50,11 +62,19 @@ impl Sink for Vec<TokenId> {
     fn push(&mut self, id: TokenId) {
         Vec::push(self, id);
     }
+
+    #[inline]
+    fn push_all(&mut self, ids: &[TokenId]) {
+        self.extend_from_slice(ids);
+    }
 }
 
 /// Working memory of an encoding thread, kept between calls so that encoding allocates nothing but its result.
 #[derive(Debug, Default)]
 pub struct Scratch {
+    pub(crate) starts: Starts,
+    stage: stage::Stage,
+    cache: cache::Cache,
     linear: linear::Scratch,
     heap: heap::Scratch,
     /// Bytes encoded since `keep_going` was last asked.
@@ -102,6 +122,10 @@ pub(crate) struct Bpe {
     whole_is_merged: bool,
     /// Whether ranks, products and pairs correspond one to one and every product encodes to itself.
     proper: bool,
+    /// Whether every id fits 16 bits, so that the cache holds more of them.
+    narrow: bool,
+    /// Tells this vocabulary from others in a cache.
+    identity: Arc<()>,
     linear: OnceLock<Linear>,
 }
 
@@ -126,6 +150,8 @@ impl Bpe {
             whole: Whole::default(),
             whole_is_merged: true,
             proper: lookups.trusted,
+            narrow: false,
+            identity: Arc::default(),
             linear: OnceLock::new(),
         };
         let mut kept: Vec<(&[u8], TokenId)> = Vec::with_capacity(bpe.symbols.len());
@@ -153,6 +179,8 @@ impl Bpe {
         bpe.whole = whole;
         bpe.whole_is_merged = whole_is_merged;
         bpe.proper = proper;
+        let mut all_ids = bpe.ids.iter().chain(lookups.forced.iter().map(|(_, id)| id));
+        bpe.narrow = all_ids.all(|&id| u16::try_from(id).is_ok());
         bpe
     }
 
@@ -189,24 +217,6 @@ impl Bpe {
         let done = heap::merge(self, bytes, rank, &mut scratch.heap, &mut |symbol| parts.push(symbol), &|| true);
         debug_assert_eq!(done, Ok(()));
         parts
-    }
-
-    /// Encodes the pretoken `text[start..end]`. The rest of `text` is only ever loaded, never used.
-    #[inline]
-    pub(crate) fn encode_pretoken(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        scratch: &mut Scratch,
-        sink: &mut impl Sink,
-        keep_going: &dyn Fn() -> bool,
-    ) -> Result<(), Interrupted> {
-        if let Some(id) = self.whole.get(text, start, end) {
-            sink.push(id);
-            return Ok(());
-        }
-        self.encode_segments(text, start, end, scratch, sink, keep_going)
     }
 
     fn encode_segments(

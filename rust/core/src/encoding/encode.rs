@@ -2,7 +2,9 @@
 
 use super::Encoding;
 use crate::bpe::{Interrupted, Scratch, Sink, TokenId};
-use crate::pretokenize::end_of_pretoken;
+#[cfg(target_arch = "x86_64")]
+use crate::pretokenize::Avx2;
+use crate::pretokenize::{Kernel, Scanner, Swar};
 use crate::special::{Choice, Part, Policy, SpecialError};
 
 /// Why a text was not encoded.
@@ -15,9 +17,6 @@ pub enum EncodeError {
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
 }
-
-/// Work is noted after this many bytes of text (and as often inside one long pretoken).
-const PORTION: usize = 1 << 16;
 
 impl Encoding {
     /// The ids of `text`, special tokens treated as ordinary text.
@@ -93,18 +92,48 @@ impl Encoding {
         sink: &mut impl Sink,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
-        let bytes = text.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let from = at;
-            let pause = bytes.len().min(at.saturating_add(PORTION));
-            while at < pause {
-                let end = end_of_pretoken(bytes, at);
-                self.bpe().encode_pretoken(bytes, at, end, scratch, sink, keep_going)?;
-                at = end;
-            }
-            scratch.worked(at - from, keep_going)?;
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = Avx2::new() {
+            // SAFETY: an `Avx2` exists only where the processor was found to have all of these.
+            return unsafe { self.encode_by_avx2(avx2, text, scratch, sink, keep_going) };
         }
-        Ok(())
+        self.encode_by(Swar, text, scratch, sink, keep_going)
+    }
+
+    /// The same loop, compiled for processors that have more.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn encode_by_avx2(
+        &self,
+        avx2: Avx2,
+        text: &str,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        self.encode_by(avx2, text, scratch, sink, keep_going)
+    }
+
+    #[inline(always)]
+    fn encode_by(
+        &self,
+        kernel: impl Kernel,
+        text: &str,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        let bytes = text.as_bytes();
+        let mut scanner = Scanner::new(kernel);
+        let mut starts = std::mem::take(&mut scratch.starts);
+        let mut done = Ok(());
+        while done.is_ok() && scanner.next_portion(bytes, &mut starts) {
+            let boundaries = starts.boundaries();
+            let scanned = boundaries[boundaries.len() - 1] - boundaries[0];
+            done = self.bpe().encode_portion(bytes, boundaries, scratch, sink, keep_going);
+            done = done.and_then(|()| scratch.worked(scanned, keep_going));
+        }
+        scratch.starts = starts;
+        done
     }
 }

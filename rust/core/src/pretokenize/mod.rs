@@ -10,9 +10,15 @@
 //! from its first one or two characters and the length of one run: no regex engine and no backtracking. The text left of
 //! a pretoken never matters, which makes the cuts of [`cut_after`] exact.
 
+mod blocks;
+mod classes;
 mod scan;
 
 use crate::unicode::{Class, utf8};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use classes::Avx2;
+pub(crate) use blocks::{Scanner, Starts};
+pub(crate) use classes::{Kernel, Swar};
 pub(crate) use scan::end_of_pretoken;
 
 /// The pretokens of `text`, in order. They tile it: joined together they are the text.
@@ -24,6 +30,68 @@ pub(crate) use scan::end_of_pretoken;
 /// ```
 pub fn pretokens(text: &str) -> Pretokens<'_> {
     Pretokens { text, at: 0 }
+}
+
+/// Ways to find pretokens, for tests and benchmarks that compare them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// One pretoken at a time, character by character.
+    Scalar,
+    /// 64 bytes at a time, by arithmetic on machine words.
+    Words,
+    /// 64 bytes at a time, by the vectors of this processor; as `Words` where it has none that are known.
+    Vectors,
+}
+
+/// Where the pretokens of `text` begin, and last the end of the text: by one way of finding them.
+///
+/// ```
+/// use gpt2tok_core::pretokenize::{Scan, boundaries};
+/// assert_eq!(boundaries("It's 42", Scan::Vectors), [0, 2, 4, 7]);
+/// ```
+#[must_use]
+pub fn boundaries(text: &str, scan: Scan) -> Vec<usize> {
+    match scan {
+        Scan::Scalar => {
+            let mut at = 0;
+            let starts = pretokens(text).map(|pretoken| {
+                at += pretoken.len();
+                at
+            });
+            std::iter::once(0).chain(starts).collect()
+        }
+        Scan::Words => boundaries_with(text, Swar),
+        Scan::Vectors => {
+            #[cfg(target_arch = "x86_64")]
+            if let Some(avx2) = Avx2::new() {
+                return boundaries_with(text, avx2);
+            }
+            boundaries_with(text, Swar)
+        }
+    }
+}
+
+#[doc(hidden)]
+pub fn count_boundaries(text: &str, scan: Scan) -> usize {
+    fn count(text: &str, kernel: impl Kernel) -> usize {
+        let (mut scanner, mut starts, mut found) = (Scanner::new(kernel), Starts::default(), 0);
+        while scanner.next_portion(text.as_bytes(), &mut starts) {
+            found += starts.boundaries().len() - 1;
+        }
+        found
+    }
+    if scan == Scan::Words { return count(text, Swar) }
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn counta(text: &str, kernel: Avx2) -> usize { count(text, kernel) }
+    unsafe { counta(text, Avx2::new().unwrap()) }
+}
+
+fn boundaries_with(text: &str, kernel: impl Kernel) -> Vec<usize> {
+    let (mut scanner, mut starts, mut found) = (Scanner::new(kernel), Starts::default(), vec![0]);
+    while scanner.next_portion(text.as_bytes(), &mut starts) {
+        found.extend_from_slice(&starts.boundaries()[1..]);
+    }
+    found
 }
 
 /// Iterator over pretokens, made by [`pretokens`].

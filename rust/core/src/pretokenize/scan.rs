@@ -6,10 +6,11 @@ use crate::unicode::{Class, utf8};
 #[inline]
 pub(crate) fn end_of_pretoken(bytes: &[u8], start: usize) -> usize {
     let first = bytes[start];
-    if first == b'\''
-        && let Some(end) = end_of_contraction(bytes, start)
-    {
-        return end;
+    if first == b'\'' {
+        let len = contraction(bytes, start);
+        if len != 0 {
+            return start + len;
+        }
     }
     // ` ?` takes one space if a run follows it; at the end of the text the space is white space like any other.
     let run = if first == b' ' && start + 1 < bytes.len() { start + 1 } else { start };
@@ -32,13 +33,13 @@ fn class_at(bytes: &[u8], at: usize) -> (Class, usize) {
     }
 }
 
-/// `'s 'd 'm 't 'll 've 're`, lower case only.
-#[inline]
-fn end_of_contraction(bytes: &[u8], start: usize) -> Option<usize> {
-    match (bytes.get(start + 1)?, bytes.get(start + 2)) {
-        (b's' | b'd' | b'm' | b't', _) => Some(start + 2),
-        (b'l', Some(b'l')) | (b'v' | b'r', Some(b'e')) => Some(start + 3),
-        _ => None,
+/// The length of `'s 'd 'm 't 'll 've 're`, lower case only, if one follows the apostrophe at `start`; else 0.
+#[inline(always)]
+pub(super) fn contraction(bytes: &[u8], start: usize) -> usize {
+    match (bytes.get(start + 1), bytes.get(start + 2)) {
+        (Some(b's' | b'd' | b'm' | b't'), _) => 2,
+        (Some(b'l'), Some(b'l')) | (Some(b'v' | b'r'), Some(b'e')) => 3,
+        _ => 0,
     }
 }
 

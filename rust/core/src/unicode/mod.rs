@@ -27,10 +27,11 @@ impl Class {
     /// The class of a Unicode code point. Values past U+10FFFF, and surrogates, are [`Class::Other`].
     #[inline]
     #[must_use]
-    pub fn of(code_point: u32) -> Class {
-        let Some(&block) = tables::INDEX.get((code_point >> 8) as usize) else {
+    pub const fn of(code_point: u32) -> Class {
+        if code_point > char::MAX as u32 {
             return Class::Other;
-        };
+        }
+        let block = tables::INDEX[(code_point >> 8) as usize];
         let packed = tables::BLOCKS[block as usize][(code_point as usize >> 2) & 63];
         Class::ALL[(packed >> ((code_point & 3) * 2)) as usize & 3]
     }
