@@ -15,9 +15,9 @@ mod classes;
 mod scan;
 
 use crate::unicode::{Class, utf8};
+pub(crate) use blocks::{Scanner, Starts};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use classes::Avx2;
-pub(crate) use blocks::{Scanner, Starts};
 pub(crate) use classes::{Kernel, Swar};
 pub(crate) use scan::end_of_pretoken;
 
@@ -69,21 +69,6 @@ pub fn boundaries(text: &str, scan: Scan) -> Vec<usize> {
             boundaries_with(text, Swar)
         }
     }
-}
-
-#[doc(hidden)]
-pub fn count_boundaries(text: &str, scan: Scan) -> usize {
-    fn count(text: &str, kernel: impl Kernel) -> usize {
-        let (mut scanner, mut starts, mut found) = (Scanner::new(kernel), Starts::default(), 0);
-        while scanner.next_portion(text.as_bytes(), &mut starts) {
-            found += starts.boundaries().len() - 1;
-        }
-        found
-    }
-    if scan == Scan::Words { return count(text, Swar) }
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn counta(text: &str, kernel: Avx2) -> usize { count(text, kernel) }
-    unsafe { counta(text, Avx2::new().unwrap()) }
 }
 
 fn boundaries_with(text: &str, kernel: impl Kernel) -> Vec<usize> {

@@ -62,7 +62,7 @@ pub(crate) struct Wide {
 const fn leads_letters_only(lead: u8) -> bool {
     let (first, count) = match lead {
         0xc2..0xe0 => ((lead as u32 & 0x1f) << 6, 1 << 6),
-        0xe1..0xf0 => ((lead as u32 & 0x0f) << 12, 1 << 12),
+        0xe0..0xf0 => ((lead as u32 & 0x0f) << 12, 1 << 12),
         _ => return false,
     };
     let mut offset = 0;

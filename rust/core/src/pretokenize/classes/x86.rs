@@ -124,12 +124,7 @@ fn leads(block: &[u8; BLOCK]) -> Leads {
     let fourth = (_mm256_slli_epi16::<3>(low), _mm256_slli_epi16::<3>(high));
     let any = join(low, high) & join(second.0, second.1);
     let three = any & join(third.0, third.1);
-    Leads {
-        any,
-        three,
-        four: three & join(fourth.0, fourth.1),
-        letter: join(leads_letters(low), leads_letters(high)),
-    }
+    Leads { any, three, four: three & join(fourth.0, fourth.1), letter: join(leads_letters(low), leads_letters(high)) }
 }
 
 /// All bits of every byte that leads letters only.
