@@ -40,7 +40,7 @@ def encode_file(
     return ids
 
 
-def raw_ids(
+def raw_ids(  # noqa: PLR0917 - a stream, its name, and how
     encoding: Encoding,
     read: Callable[[int], bytes],
     name: str,
