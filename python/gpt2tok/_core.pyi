@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "_restore",
     "gpt2_vocabulary",
+    "last_cut",
     "read_merges_txt",
     "read_vocab_json",
     "unicode_ranges",
@@ -129,6 +130,28 @@ class Encoding:
         disallowed_special: _Allowed = "all",
         errors: _Errors = "strict",
     ) -> tuple[NDArray[Any], NDArray[np.int64]]: ...
+    def encode_file(
+        self,
+        path: _Path,
+        out: _Path,
+        *,
+        dtype: Literal["uint32", "uint16"] | None = None,
+        num_threads: int | None = None,
+        allowed_special: _Allowed = (),
+        disallowed_special: _Allowed = "all",
+        errors: _Errors = "strict",
+    ) -> int: ...
+    # All ids of the texts as little-endian integers: what encode_file and the command line write.
+    def _encode_raw(
+        self,
+        texts: Sequence[_Text],
+        *,
+        dtype: Literal["uint32", "uint16"] | None = None,
+        num_threads: int | None = None,
+        allowed_special: _Allowed | None = None,
+        disallowed_special: _Allowed | None = None,
+        errors: _Errors = "strict",
+    ) -> bytes: ...
     def encode_with_offsets(
         self,
         text: _Text,
@@ -226,6 +249,7 @@ def gpt2_vocabulary() -> tuple[
 ]: ...  # vocab.json's dict, merges.txt's pairs
 def read_vocab_json(path: _Path) -> dict[str, int]: ...
 def read_merges_txt(path: _Path) -> list[tuple[str, str]]: ...
+def last_cut(data: bytes, start: int) -> int: ...  # where the beginning of a text may be cut; 0 for nowhere
 def unicode_ranges(
     name: Literal["letter", "number", "space", "word"],
 ) -> list[tuple[int, int]]: ...  # inclusive code points

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import tiktoken
 
-from gpt2tok.cli.blocks import exact_blocks
+from gpt2tok.blocks import exact_blocks
 
 END_OF_TEXT = "<|endoftext|>"
 # What meets at the edges of GPT-2's pattern: every class, white space of one to three bytes, the separators

@@ -68,11 +68,6 @@ def write_ids(lists: Iterable[list[int]], layout: Layout, write: Callable[[bytes
     write(layout.after if some else layout.none)
 
 
-def little_endian(ids: list[int], dtype: Dtype) -> bytes:
-    """Ids as bare little-endian integers."""
-    return _swapped(array(_TYPECODES[dtype], ids)).tobytes()
-
-
 def read_raw(source: Source, dtype: Dtype, progress: Progress) -> Iterator[list[int]]:
     """Read bare little-endian integers.
 

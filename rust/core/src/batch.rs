@@ -4,6 +4,8 @@
 //! uses all threads as well as a million short ones.
 
 use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
@@ -21,8 +23,19 @@ pub struct Ragged<T> {
     pub row_splits: Vec<i64>,
 }
 
-/// Work is handed to threads in portions of about this many bytes.
-const PORTION: usize = 1 << 17;
+/// The ids of some neighbouring texts, or of a part of one: what a thread encodes at a time.
+#[derive(Debug)]
+pub struct Portion<T> {
+    /// All ids, text after text.
+    pub ids: Vec<T>,
+    /// Which texts they are of, and how many each has here. A text may stand here more than once, and go on in the next
+    /// portion; one without any ids may be left out.
+    pub counts: Vec<(usize, usize)>,
+}
+
+/// Work is handed to threads in portions of about this many bytes: a third of a millisecond or less, so that no thread
+/// waits long for the last one.
+const PORTION: usize = 1 << 16;
 
 /// What a text costs beside its bytes, in bytes.
 const TEXT_COST: usize = 16;
@@ -39,7 +52,7 @@ pub struct BatchError {
 }
 
 /// An id type that a batch can be stored in.
-pub trait Id: Copy + Send + 'static {
+pub trait Id: Copy + Default + Send + Sync + 'static {
     /// The id, which the caller knows to fit.
     fn from_token_id(id: TokenId) -> Self;
 }
@@ -83,6 +96,15 @@ enum Piece<'t> {
     Special(usize, TokenId),
 }
 
+impl Piece<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Text(_, text) => text.len(),
+            Piece::Special(..) => 1,
+        }
+    }
+}
+
 impl Encoding {
     /// Encodes many texts into one list. With a `pool`, on its threads; the result is the same.
     ///
@@ -100,31 +122,86 @@ impl Encoding {
         let Some(pool) = pool else {
             return self.encode_ragged_here(texts, policy, keep_going);
         };
+        let done = Mutex::new(Vec::new());
+        self.encode_portions(texts, policy, pool, keep_going, |number, portion| {
+            if let Ok(mut done) = done.lock() {
+                done.push((number, portion));
+            }
+        })?;
+        let mut done: Vec<(usize, Portion<T>)> = done.into_inner().unwrap_or_default();
+        done.sort_unstable_by_key(|&(number, _)| number);
+        let mut lengths = vec![0i64; texts.len()];
+        for (text, count) in done.iter().flat_map(|(_, portion)| &portion.counts) {
+            lengths[*text] += *count as i64;
+        }
+        // Zeros that the system hands out untouched: each thread is the first to write to the pages of its portions.
+        let mut ids = vec![T::default(); done.iter().map(|(_, portion)| portion.ids.len()).sum()];
+        let mut rest = &mut ids[..];
+        let mut places = Vec::with_capacity(done.len());
+        for (_, portion) in done {
+            let (place, after) = rest.split_at_mut(portion.ids.len());
+            places.push((place, portion.ids));
+            rest = after;
+        }
+        pool.install(|| places.into_par_iter().for_each(|(place, ids)| place.copy_from_slice(&ids)));
+        Ok(Ragged { ids, row_splits: running_sum(lengths) })
+    }
+
+    /// Encodes many texts on the threads of `pool`, which hand each portion to `take` when it is done, with its number.
+    /// Says how many portions there were. They come in nearly the order of their numbers: one begins only when all before
+    /// it have begun.
+    ///
+    /// # Errors
+    /// As [`Encoding::encode_ragged`]; any portions may have been handed out by then.
+    pub fn encode_portions<T: Id>(
+        &self,
+        texts: &[&str],
+        policy: &Policy<'_>,
+        pool: &rayon::ThreadPool,
+        keep_going: &(dyn Fn() -> bool + Sync),
+        take: impl Fn(usize, Portion<T>) + Sync,
+    ) -> Result<usize, BatchError> {
         let (pieces, portions) = self.portions(texts, policy, keep_going)?;
-        let run = |portion: Range<usize>| {
-            // A portion is too small to ask by itself.
-            ask(&pieces, &portion, keep_going)?;
-            let (mut scratch, mut ids) = (Scratch::default(), Vec::new());
+        let encode = |portion: Range<usize>, scratch: &mut Scratch| {
+            let bytes: usize = pieces[portion.clone()].iter().map(Piece::len).sum();
+            let mut ids = Vec::with_capacity(bytes / 3 + 16);
             let mut counts = Vec::with_capacity(portion.len());
             for piece in &pieces[portion] {
                 let before = ids.len();
-                let text = self.encode_piece(piece, &mut scratch, &mut Collect(&mut ids), keep_going)?;
+                let text = self.encode_piece(piece, scratch, &mut Collect(&mut ids), keep_going)?;
                 counts.push((text, ids.len() - before));
             }
-            Ok((ids, counts))
+            Ok(Portion { ids, counts })
         };
-        type Done<T> = (Vec<T>, Vec<(usize, usize)>);
-        let done: Vec<Done<T>> =
-            pool.install(|| portions.into_par_iter().map(run).collect::<Result<_, BatchError>>())?;
-        let mut lengths = vec![0i64; texts.len()];
-        let mut ids = Vec::with_capacity(done.iter().map(|(ids, _)| ids.len()).sum());
-        for (part, counts) in done {
-            ids.extend_from_slice(&part);
-            for (text, count) in counts {
-                lengths[text] += count as i64;
-            }
+        in_portions(pool, self.scratches(), &pieces, &portions, keep_going, |number, portion, scratch| {
+            take(number, encode(portion, scratch)?);
+            Ok(())
+        })?;
+        Ok(portions.len())
+    }
+
+    /// Encodes many texts on this thread, ids and row splits appended to `ragged`, whose row splits are not empty.
+    ///
+    /// # Errors
+    /// As [`Encoding::encode_ragged`].
+    pub fn encode_ragged_into<T: Id>(
+        &self,
+        texts: &[&str],
+        policy: &Policy<'_>,
+        scratch: &mut Scratch,
+        ragged: &mut Ragged<T>,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), BatchError> {
+        for (index, text) in texts.iter().enumerate() {
+            // Even an empty text is some work.
+            scratch
+                .worked(TEXT_COST, keep_going)
+                .map_err(EncodeError::from)
+                .and_then(|()| self.encode_into(text, policy, scratch, &mut Collect(&mut ragged.ids), keep_going))
+                .map_err(|error| BatchError { index, error })?;
+            ragged.row_splits.push(ragged.ids.len() as i64);
         }
-        Ok(Ragged { ids, row_splits: running_sum(lengths) })
+        Ok(())
     }
 
     fn encode_ragged_here<T: Id>(
@@ -134,20 +211,13 @@ impl Encoding {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<Ragged<T>, BatchError> {
         let bytes: usize = texts.iter().map(|text| text.len()).sum();
-        let mut ids = Vec::with_capacity(bytes / 4 + texts.len());
         let mut row_splits = Vec::with_capacity(texts.len() + 1);
         row_splits.push(0);
-        let mut scratch = Scratch::default();
-        for (index, text) in texts.iter().enumerate() {
-            // Even an empty text is some work.
-            scratch
-                .worked(TEXT_COST, keep_going)
-                .map_err(EncodeError::from)
-                .and_then(|()| self.encode_into(text, policy, &mut scratch, &mut Collect(&mut ids), keep_going))
-                .map_err(|error| BatchError { index, error })?;
-            row_splits.push(ids.len() as i64);
-        }
-        Ok(Ragged { ids, row_splits })
+        let mut ragged = Ragged { ids: Vec::with_capacity(bytes / 4 + texts.len()), row_splits };
+        let mut scratch = self.scratches().take();
+        let done = self.encode_ragged_into(texts, policy, &mut scratch, &mut ragged, keep_going);
+        self.scratches().give(scratch);
+        done.map(|()| ragged)
     }
 
     /// How many ids a text has, without building them.
@@ -155,9 +225,10 @@ impl Encoding {
     /// # Errors
     /// As [`Encoding::encode_into`].
     pub fn count(&self, text: &str, policy: &Policy<'_>, keep_going: &dyn Fn() -> bool) -> Result<usize, EncodeError> {
-        let mut count = Count(0);
-        self.encode_into(text, policy, &mut Scratch::default(), &mut count, keep_going)?;
-        Ok(count.0)
+        let (mut count, mut scratch) = (Count(0), self.scratches().take());
+        let done = self.encode_into(text, policy, &mut scratch, &mut count, keep_going);
+        self.scratches().give(scratch);
+        done.map(|()| count.0)
     }
 
     /// How many ids each text has, without building them.
@@ -171,9 +242,9 @@ impl Encoding {
         pool: Option<&rayon::ThreadPool>,
         keep_going: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<usize>, BatchError> {
-        let mut totals = vec![0; texts.len()];
         let Some(pool) = pool else {
-            let mut scratch = Scratch::default();
+            let mut totals = vec![0; texts.len()];
+            let mut scratch = self.scratches().take();
             for (index, (text, total)) in texts.iter().zip(&mut totals).enumerate() {
                 let mut count = Count(0);
                 scratch
@@ -183,25 +254,20 @@ impl Encoding {
                     .map_err(|error| BatchError { index, error })?;
                 *total = count.0;
             }
+            self.scratches().give(scratch);
             return Ok(totals);
         };
         let (pieces, portions) = self.portions(texts, policy, keep_going)?;
-        let run = |portion: Range<usize>| {
-            ask(&pieces, &portion, keep_going)?;
-            let mut scratch = Scratch::default();
-            let count = |piece| {
+        let sums: Vec<AtomicUsize> = texts.iter().map(|_| AtomicUsize::new(0)).collect();
+        in_portions(pool, self.scratches(), &pieces, &portions, keep_going, |_, portion, scratch| {
+            for piece in &pieces[portion] {
                 let mut count = Count(0);
-                let text = self.encode_piece(piece, &mut scratch, &mut count, keep_going)?;
-                Ok((text, count.0))
-            };
-            pieces[portion].iter().map(count).collect::<Result<Vec<_>, BatchError>>()
-        };
-        let done: Vec<Vec<(usize, usize)>> =
-            pool.install(|| portions.into_par_iter().map(run).collect::<Result<_, BatchError>>())?;
-        for (text, count) in done.into_iter().flatten() {
-            totals[text] += count;
-        }
-        Ok(totals)
+                let text = self.encode_piece(piece, scratch, &mut count, keep_going)?;
+                sums[text].fetch_add(count.0, Ordering::Relaxed);
+            }
+            Ok(())
+        })?;
+        Ok(sums.into_iter().map(AtomicUsize::into_inner).collect())
     }
 
     /// Cuts the texts into pieces, and the list of pieces into portions of about equal bytes.
@@ -266,6 +332,62 @@ impl Encoding {
         };
         done.map(|()| index).map_err(|stop| BatchError { index, error: stop.into() })
     }
+}
+
+/// Working memory that batches hand on from one to the next, so that each thread of one finds it warm.
+#[derive(Debug, Default)]
+pub(crate) struct Scratches(Mutex<Vec<Scratch>>);
+
+impl Scratches {
+    /// More are not kept than this.
+    const MOST: usize = 64;
+
+    /// One that was given back, or a new one. Waits for nobody: a fork may have left the lock taken for ever.
+    fn take(&self) -> Scratch {
+        self.0.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default()
+    }
+
+    fn give(&self, scratch: Scratch) {
+        if let Ok(mut kept) = self.0.try_lock()
+            && kept.len() < Self::MOST
+        {
+            kept.push(scratch);
+        }
+    }
+}
+
+/// Has the threads of `pool` do `work` on every portion, each thread taking the next one when it is done with its last.
+///
+/// The error is that of the first portion that has one; portions after it may not have been begun.
+fn in_portions(
+    pool: &rayon::ThreadPool,
+    scratches: &Scratches,
+    pieces: &[Piece<'_>],
+    portions: &[Range<usize>],
+    keep_going: &(dyn Fn() -> bool + Sync),
+    work: impl Fn(usize, Range<usize>, &mut Scratch) -> Result<(), BatchError> + Sync,
+) -> Result<(), BatchError> {
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let run = |_: rayon::BroadcastContext<'_>| {
+        let mut scratch = scratches.take();
+        let mut result = Ok(());
+        while !failed.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            let Some(portion) = portions.get(number) else {
+                break;
+            };
+            // A portion is too small to ask by itself.
+            let done = ask(pieces, portion, keep_going).and_then(|()| work(number, portion.clone(), &mut scratch));
+            if let Err(error) = done {
+                failed.store(true, Ordering::Relaxed);
+                result = Err((number, error));
+            }
+        }
+        scratches.give(scratch);
+        result
+    };
+    let first = pool.broadcast(run).into_iter().filter_map(Result::err).min_by_key(|&(number, _)| number);
+    first.map_or(Ok(()), |(_, error)| Err(error))
 }
 
 fn ask(pieces: &[Piece<'_>], portion: &Range<usize>, keep_going: &dyn Fn() -> bool) -> Result<(), BatchError> {

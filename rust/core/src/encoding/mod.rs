@@ -7,9 +7,10 @@ use std::sync::OnceLock;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::batch::Scratches;
 use crate::bpe::{Bpe, Method, Scratch, TokenId};
 use crate::special::SpecialTokens;
-use crate::vocab::{self, Definition, Table, VocabError};
+use crate::vocab::{self, Definition, Slots, Table, VocabError};
 
 pub use decode::DecodeError;
 pub use encode::EncodeError;
@@ -32,6 +33,8 @@ pub struct Encoding {
     whole_pretokens_first: bool,
     merges_by_token: bool,
     by_bytes: OnceLock<FxHashMap<Box<[u8]>, TokenId>>,
+    slots: OnceLock<Option<Slots>>,
+    scratches: Scratches,
 }
 
 impl Encoding {
@@ -70,6 +73,8 @@ impl Encoding {
             whole_pretokens_first: definition.whole_pretokens_first,
             merges_by_token: definition.merges_by_token,
             by_bytes: OnceLock::new(),
+            slots: OnceLock::new(),
+            scratches: Scratches::default(),
         }
     }
 
@@ -165,6 +170,10 @@ impl Encoding {
 
     pub(crate) fn bpe(&self) -> &Bpe {
         &self.bpe
+    }
+
+    pub(crate) fn scratches(&self) -> &Scratches {
+        &self.scratches
     }
 
     pub(crate) fn table(&self) -> &Table {

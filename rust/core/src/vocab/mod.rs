@@ -8,7 +8,7 @@ mod table;
 use crate::bpe::TokenId;
 pub(crate) use compile::{Compiled, compile, gpt2};
 pub use error::VocabError;
-pub(crate) use table::Table;
+pub(crate) use table::{Slots, Table};
 
 /// A vocabulary as plain data, before any check. The loaders in [`crate::load`] make it; so may you.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

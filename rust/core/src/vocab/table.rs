@@ -50,3 +50,40 @@ impl Table {
         (0..self.spans.len() as TokenId).filter_map(|id| Some((id, self.get(id)?)))
     }
 }
+
+/// Tokens of at most 15 bytes in one load each, the length behind them: all but a few of a real vocabulary.
+#[derive(Debug)]
+pub(crate) struct Slots(Box<[[u8; 16]]>);
+
+impl Slots {
+    /// A table with more ids than this has none: 16 bytes an id would be too much memory.
+    const MOST_IDS: usize = 1 << 18;
+
+    pub(crate) fn of(table: &Table) -> Option<Self> {
+        if table.len() > Self::MOST_IDS {
+            return None;
+        }
+        let mut slots = vec![[0; 16]; table.len()].into_boxed_slice();
+        for (id, token) in table.iter() {
+            if token.len() < 16 {
+                slots[id as usize][..token.len()].copy_from_slice(token);
+                slots[id as usize][15] = token.len() as u8;
+            }
+        }
+        Some(Slots(slots))
+    }
+
+    /// The length of a short token; 0 for a long one and for an id that no token has.
+    #[inline]
+    pub(crate) fn len_of(&self, id: TokenId) -> usize {
+        self.0.get(id as usize).map_or(0, |slot| usize::from(slot[15]))
+    }
+
+    /// A short token's bytes with others behind them, and how many are its own.
+    #[inline]
+    pub(crate) fn get(&self, id: TokenId) -> Option<(&[u8; 16], usize)> {
+        let slot = self.0.get(id as usize)?;
+        let len = usize::from(slot[15]);
+        (len > 0).then_some((slot, len))
+    }
+}

@@ -2,26 +2,16 @@
 
 use gpt2tok_core::TokenId;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
 use super::{Any, PyEncoding, unknown_id};
 use crate::arguments;
 use crate::decoded::{self, DecodeErrors};
-use crate::errors::from_decode;
-use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here};
+use crate::interrupt::with_memory;
 use crate::stream::PyDecodeStream;
 
 /// Signals are looked at once in this many tokens.
 const CHECK_EVERY: usize = 1 << 18;
-
-impl PyEncoding {
-    /// The bytes of ids; long work gives the interpreter's lock away and looks for signals.
-    pub(crate) fn bytes_of(&self, py: Python<'_>, ids: &[TokenId]) -> PyResult<Vec<u8>> {
-        let decode = |keep_going: &KeepGoing<'_>| decoded::bytes_of(&self.0, ids, keep_going);
-        let bytes = if ids.len() < WORTH_DETACHING { decode(&|| true) } else { run_here(py, decode)? };
-        bytes.map_err(from_decode)
-    }
-}
 
 #[pymethods]
 impl PyEncoding {
@@ -31,14 +21,18 @@ impl PyEncoding {
     #[pyo3(signature = (ids, errors="replace"))]
     fn decode<'py>(&self, py: Python<'py>, ids: Any<'_, 'py>, errors: &str) -> PyResult<Bound<'py, PyString>> {
         let handler = DecodeErrors::parse(py, errors)?;
-        let bytes = self.bytes_of(py, &arguments::ids(ids, self.0.n_vocab())?)?;
-        handler.text_of(py, &bytes)
+        with_memory(|memory| {
+            arguments::ids_into(ids, self.0.n_vocab(), &mut memory.ids)?;
+            handler.text_of_ids(&self.0, py, &memory.ids, &mut memory.bytes)
+        })
     }
 
     /// The bytes of ids. They need not be UTF-8: a character may be split over tokens.
     fn decode_bytes<'py>(&self, py: Python<'py>, ids: Any<'_, 'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let ids = arguments::ids(ids, self.0.n_vocab())?;
-        Ok(PyBytes::new(py, &self.bytes_of(py, &ids)?))
+        with_memory(|memory| {
+            arguments::ids_into(ids, self.0.n_vocab(), &mut memory.ids)?;
+            decoded::bytes_object(&self.0, py, &memory.ids)
+        })
     }
 
     /// The text of each list of ids.
@@ -49,7 +43,7 @@ impl PyEncoding {
         batch: Any<'_, 'py>,
         errors: &str,
         num_threads: Option<Any<'_, '_>>,
-    ) -> PyResult<Vec<Bound<'py, PyString>>> {
+    ) -> PyResult<Bound<'py, PyList>> {
         decoded::batch(self, py, batch, errors, num_threads)
     }
 
@@ -74,7 +68,7 @@ impl PyEncoding {
         ids: Any<'_, 'py>,
     ) -> PyResult<(Bound<'py, PyString>, Vec<usize>)> {
         let ids = arguments::ids(ids, self.0.n_vocab())?;
-        let text = DecodeErrors::STRICT.text_of(py, &self.bytes_of(py, &ids)?)?;
+        let text = DecodeErrors::STRICT.text_of_ids(&self.0, py, &ids, &mut Vec::new())?;
         let mut begun = 0usize;
         let starts = ids.iter().enumerate().map(|(position, &id)| {
             if position % CHECK_EVERY == CHECK_EVERY - 1 {

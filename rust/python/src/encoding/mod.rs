@@ -18,11 +18,15 @@ use crate::load as files;
 ///
 /// Get GPT-2's with gpt2tok.get_encoding("gpt2"). Text arguments take str or UTF-8 bytes.
 #[pyclass(name = "Encoding", module = "gpt2tok._core", frozen)]
-pub(crate) struct PyEncoding(pub(crate) Encoding, bool, pub(crate) Ints);
+pub(crate) struct PyEncoding(pub(crate) Box<Encoding>, bool, pub(crate) Ints);
+
+// Python's allocator aligns objects to 16 bytes, whatever the class asks for. What asks for more (a searcher holds vectors
+// of 32 bytes) must be behind a pointer, as the encoding is.
+const _: () = assert!(align_of::<PyEncoding>() <= 16);
 
 impl From<Encoding> for PyEncoding {
     fn from(encoding: Encoding) -> Self {
-        PyEncoding(encoding, false, Ints::default())
+        PyEncoding(Box::new(encoding), false, Ints::default())
     }
 }
 
@@ -34,7 +38,7 @@ type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 impl PyEncoding {
     pub(crate) fn embedded() -> Self {
-        PyEncoding(Encoding::gpt2(), true, Ints::default())
+        PyEncoding(Box::new(Encoding::gpt2()), true, Ints::default())
     }
 
     pub(crate) fn policy(&self, allowed: Option<Any<'_, '_>>, disallowed: Option<Any<'_, '_>>) -> PyResult<Policy<'_>> {

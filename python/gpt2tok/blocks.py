@@ -16,6 +16,11 @@ before p would have come out differently had the text ended at p. Two kinds of p
    a space). The ideograph is a letter outside ASCII, so the match that holds it is ` ?\p{L}+`, which ends at
    the mark and at the end alike, and every match before it ends before the ideograph.
 
+3. Between a letter and a character that is none, and between a number and a character that is none: only an
+   apostrophe or a space ever joins a run of another class, and only in front of it. Telling these classes
+   needs the tables of the core (`last_cut`), which is asked when a block has outgrown its size without a cut
+   of the other kinds: base64, numbers, identifiers.
+
 White space is told from the bytes: no byte of an ASCII character occurs inside a longer UTF-8 sequence, so
 such a cut splits no character, and in invalid UTF-8 it splits no sequence that becomes one U+FFFD. A special
 token that could hold such a place is not cut either.
@@ -26,7 +31,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 
+from gpt2tok._core import last_cut
+
 BLOCK_BYTES = 1 << 18
+_OUTGROWN = 4  # so many times its size, and a block is cut where only the core can tell
 
 # A match starts at the cut. It opens with one set of bytes, which `re` scans for fast, and then looks back
 # over it. The white space of Unicode is U+0009-000D, 0020, 0085, 00A0, 1680, 2000-200A, 2028, 2029, 202F,
@@ -59,18 +67,22 @@ def exact_blocks(
         >>> list(exact_blocks(io.BytesIO(b"in  the   beginning").read, size=6))
         [b'in', b'  the', b'   beginning']
     """
-    whole = [token.encode("utf-8", "surrogatepass") for token in special_tokens]
-    whole = [token for token in whole if re.search(rb"[\t-\r \xe3\xef]", token[1:])]
+    tokens = [token.encode("utf-8", "surrogatepass") for token in special_tokens]
+    whole = [token for token in tokens if re.search(rb"[\t-\r \xe3\xef]", token[1:])]
     sight = max([_LONGEST_SIGHT, *map(len, whole)])
     pending = bytearray()
-    searched = 0  # no cut up to here
+    searched = 0  # no cut of the first two kinds up to here
+    outgrown = 0  # nor of the third
     while data := read(size):
         pending += data
         end = len(pending) - sight + 1
         cut = _last_cut(pending, searched, end, whole)
+        if not cut and len(pending) > _OUTGROWN * size:
+            cut, outgrown = _last_cut_between_classes(pending, outgrown, tokens)
         if cut:
             yield bytes(pending[:cut])
             del pending[:cut]
+            outgrown = max(0, outgrown - cut)
         searched = max(0, end - cut)
     if pending:
         yield bytes(pending)
@@ -91,6 +103,18 @@ def _last_cut(buffer: bytearray, start: int, end: int, whole: list[bytes]) -> in
         end = begin
         window *= 8
     return 0
+
+
+def _last_cut_between_classes(buffer: bytearray, start: int, tokens: list[bytes]) -> tuple[int, int]:
+    """The last exact cut of the third kind after `start`, or 0; and how far has been searched."""
+    # The character before `start` is looked at again: it may be the left side of a cut.
+    for _ in range(3):
+        if start and buffer[start] & 0xC0 == 0x80:
+            start -= 1
+    end = max(start, len(buffer) - max(map(len, tokens), default=0))
+    cut = last_cut(bytes(buffer[start:end]), 0)
+    found = start + cut if cut and not _splits(buffer, start + cut, tokens) else 0
+    return found, max(start, end - 4)
 
 
 def _splits(buffer: bytearray, cut: int, whole: list[bytes]) -> bool:
