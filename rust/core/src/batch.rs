@@ -78,6 +78,11 @@ impl<T: Id> Sink for Collect<'_, T> {
     fn push(&mut self, id: TokenId) {
         self.0.push(T::from_token_id(id));
     }
+
+    #[inline]
+    fn push_all(&mut self, ids: &[TokenId]) {
+        self.0.extend(ids.iter().map(|&id| T::from_token_id(id)));
+    }
 }
 
 struct Count(usize);
@@ -86,6 +91,11 @@ impl Sink for Count {
     #[inline]
     fn push(&mut self, _: TokenId) {
         self.0 += 1;
+    }
+
+    #[inline]
+    fn push_all(&mut self, ids: &[TokenId]) {
+        self.0 += ids.len();
     }
 }
 

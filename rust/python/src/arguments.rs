@@ -336,10 +336,26 @@ fn array_of<T: Element + Copy + Into<i128> + TryInto<TokenId>>(
     let array = array.try_readonly().map_err(|_| PyValueError::new_err("ids is an array that is being written to"))?;
     let numbers = array.as_array();
     ids.reserve(numbers.len());
+    let wrong = |position: usize, number: T| Err(outside(&number.into().to_string(), position, n_vocab));
+    if let Some(numbers) = numbers.as_slice() {
+        for (part, numbers) in numbers.chunks(CHECK_EVERY).enumerate() {
+            values.py().check_signals()?;
+            for (place, &number) in numbers.iter().enumerate() {
+                match number.try_into() {
+                    Ok(id) => ids.push(id),
+                    Err(_) => return wrong(part * CHECK_EVERY + place, number),
+                }
+            }
+        }
+        return Ok(true);
+    }
     for (position, &number) in numbers.iter().enumerate() {
+        if position.is_multiple_of(CHECK_EVERY) {
+            values.py().check_signals()?;
+        }
         match number.try_into() {
             Ok(id) => ids.push(id),
-            Err(_) => return Err(outside(&number.into().to_string(), position, n_vocab)),
+            Err(_) => return wrong(position, number),
         }
     }
     Ok(true)

@@ -123,7 +123,8 @@ impl<K: Kernel> Scanner<K> {
         let mut settled = if text_ends { count } else { BLOCK - 1 };
         if masks.high != 0 {
             let wide = masks.settle(self.kernel.leads(block), block, count);
-            (whole, wide_space, wide_first) = (wide.whole, wide.space, wide.space_first);
+            // A character that the block cuts off is the next block's.
+            (whole, wide_space, wide_first) = (wide.whole, wide.space, wide.space_first & below(wide.whole));
             if !text_ends {
                 settled = whole - 1;
                 while settled > 0 && block[settled] & 0xc0 == 0x80 {
