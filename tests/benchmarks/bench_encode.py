@@ -1,4 +1,4 @@
-"""How fast are encoding and decoding, beside every other GPT-2 tokenizer? `make bench` runs this; nothing here is a test.
+"""How fast are encoding and decoding, beside the other GPT-2 tokenizers? `make bench` runs this; it tests nothing.
 
 Each library runs in processes of its own, all on the same core (the same two for two threads), in another order each
 round; a figure is the median over the rounds, with the least and the most beside ours. Before anything is timed its ids
@@ -26,7 +26,7 @@ from encode_chart import chart
 from encode_libraries import LIBRARIES
 from encode_report import rows, table
 from encode_run import Run, installed, progress
-from encode_workloads import Workload, from_argument, standard
+from encode_workloads import Workload, chosen
 
 import gpt2tok
 from gpt2tok import formats
@@ -51,12 +51,25 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         help="also encode this file of JSON lines with a 'text' each, or of plain text, gzipped or not (repeatable)",
     )
     add("--only", default="", metavar="NAME", help="only workloads whose name holds this, in any case")
-    add("--libraries", default="", metavar="NAME,...", help="only these beside gpt2tok and tiktoken, which judges ids")
-    add("--parts", default=",".join(USUAL), help=f"what to measure, of {','.join(PARTS)} (default: all but memory)")
+    add(
+        "--libraries",
+        default="",
+        metavar="NAME,...",
+        help="only these beside gpt2tok and tiktoken, which judges ids",
+    )
+    add(
+        "--parts",
+        default=",".join(USUAL),
+        help=f"what to measure, of {','.join(PARTS)} (default: all but memory)",
+    )
     add("--rounds", type=int, default=5, help="processes for each library and row (default 5)")
     add("--quick", action="store_true", help="one round: to see that it works, not to quote")
     add("--core", type=int, help="the core for one thread (default: the last one there is)")
-    add("--sizes", default="1000,100000,1000000", help="bytes of the worst texts (default 1000,100000,1000000)")
+    add(
+        "--sizes",
+        default="1000,100000,1000000",
+        help="bytes of the worst texts (default 1000,100000,1000000)",
+    )
     add("--worst-peers", action="store_true", help="try the worst texts on the peers, too: some take minutes")
     add("--patience", type=float, default=60, help="seconds for a process of worst or memory (default 60)")
     add("--millions", type=int, default=20, help="millions of distinct words for memory (default 20)")
@@ -64,7 +77,14 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     add("--worst", action="store_true", help="only the worst texts, up to 100 MB, on all libraries")
     add("--json", type=Path, metavar="FILE", help="write the machine, the versions and every figure here")
     add("--chart", type=Path, metavar="FILE.svg", help="draw the encoding rates on one thread here")
-    add("--from", dest="earlier", type=Path, nargs="+", metavar="JSON", help="measure nothing: read earlier runs")
+    add(
+        "--from",
+        dest="earlier",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="measure nothing: read earlier runs",
+    )
     options = parser.parse_args(given)
     if options.memory or options.worst:
         options.parts = "memory" if options.memory else "worst"
@@ -118,8 +138,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any] | None:
     if options.libraries:
         wanted = {"gpt2tok", "tiktoken", *options.libraries.split(",")}
         libraries = [name for name in libraries if name.partition(",")[0] in wanted]
-    workloads = [*standard(), *map(from_argument, options.text)]
-    workloads = [workload for workload in workloads if options.only.lower() in workload.name.lower()]
+    workloads = chosen(options.only, options.text)
     if not workloads:
         print(f"no workload's name holds {options.only!r}", file=sys.stderr)
         return None
@@ -176,7 +195,9 @@ def write_vocabulary(directory: Path) -> None:
     with suppress(ImportError):
         import kitoken
 
-        kitoken.Kitoken.from_tiktoken_file(str(directory / "gpt2.tiktoken")).to_file(str(directory / "gpt2.kit"))
+        kitoken.Kitoken.from_tiktoken_file(str(directory / "gpt2.tiktoken")).to_file(
+            str(directory / "gpt2.kit")
+        )
 
 
 if __name__ == "__main__":

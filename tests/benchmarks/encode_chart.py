@@ -1,7 +1,7 @@
 """How do the rates look? One picture for the README, as SVG, for light and dark pages alike.
 
-Owns layout and colours. Refuses to choose: all workloads and all libraries of the run are drawn, from zero, to one scale
-in each workload, the slow ones of ours as well as the quick ones.
+Owns layout and colours. Refuses to choose: all workloads and all libraries of the run are drawn, from zero, to one
+scale in each workload, where ours is slow as well as where it is quick.
 """
 
 from __future__ import annotations
@@ -19,14 +19,27 @@ MEANING = {
     "repeat": "that text again",
 }
 # Dark to light by pass, ours and theirs: (on a light page, on a dark one).
-OUR_COLORS = {"first": ("#0550ae", "#79c0ff"), "new": ("#218bff", "#388bfd"), "repeat": ("#a5d2ff", "#1c4a82")}
-PEER_COLORS = {"first": ("#57606a", "#b1bac4"), "new": ("#8c959f", "#768390"), "repeat": ("#d0d7de", "#3d444d")}
+OUR_COLORS = {
+    "first": ("#0550ae", "#79c0ff"),
+    "new": ("#218bff", "#388bfd"),
+    "repeat": ("#a5d2ff", "#1c4a82"),
+}
+PEER_COLORS = {
+    "first": ("#57606a", "#b1bac4"),
+    "new": ("#8c959f", "#768390"),
+    "repeat": ("#d0d7de", "#3d444d"),
+}
 INK = {"page": ("#ffffff", "#0d1117"), "edge": ("#d1d9e0", "#30363d"), "text": ("#1f2328", "#e6edf3")}
 MUTED = ("#59636e", "#9198a1")
 SANS = "ui-sans-serif,-apple-system,'Segoe UI',Helvetica,Arial,'DejaVu Sans',sans-serif"
 
 WIDTH, PAD, HEAD, FOOT = 880, 24, 86, 58
-LABEL, NUMBERS, LINE, BAR = 78, 96, 22, 13  # a panel: names, figures, height of a library's line and of its bar
+LABEL, NUMBERS, LINE, BAR = (
+    78,
+    96,
+    22,
+    13,
+)  # a panel: names, figures, height of a library's line and of its bar
 COLUMNS = 2
 
 
@@ -53,7 +66,9 @@ def chart(rows: list[Row], machine: dict[str, str]) -> str:
     shapes += foot(machine, total)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total}" width="{WIDTH}" height="{total}"'
-        f' role="img" aria-label="{escape(described(panels))}">\n<style>{style()}</style>\n' + "\n".join(shapes) + "\n</svg>\n"
+        f' role="img" aria-label="{escape(described(panels))}">\n<style>{style()}</style>\n'
+        + "\n".join(shapes)
+        + "\n</svg>\n"
     )
 
 

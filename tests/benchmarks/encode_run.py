@@ -56,7 +56,9 @@ class Run:
         self.notes.append(text)
         print(text, file=sys.stderr)
 
-    def ask(self, library: str, task: str, *, threads: int = 1, seconds: float | None = None, **job: Any) -> Any:
+    def ask(
+        self, library: str, task: str, *, threads: int = 1, seconds: float | None = None, **job: Any
+    ) -> Any:
         """What a new process answers; None where it fails or takes longer, which is noted."""
         whole = {"library": library, "task": task, "files": str(self.files), "threads": threads, **job}
         whole["cores"] = self.cores[-threads:]
@@ -72,12 +74,19 @@ class Run:
             self.note(f"{library}: {task} {job.get('kind', '')} was given up after {seconds:g} s")
             return None
         if done.returncode:
-            self.note(f"{library}: {task} failed: {(done.stderr.strip().splitlines() or ['no word'])[-1][:300]}")
+            self.note(
+                f"{library}: {task} failed: {(done.stderr.strip().splitlines() or ['no word'])[-1][:300]}"
+            )
             return None
         return json.loads(done.stdout.splitlines()[-1])
 
     def as_json(self) -> list[dict[str, Any]]:
         return [asdict(figure) for figure in self.figures.values()]
+
+
+def simple(libraries: list[str]) -> list[str]:
+    """Without the second way ("name, way") to call one in batches."""
+    return [name for name in libraries if "," not in name]
 
 
 def turns(libraries: list[str], rounds: int) -> Iterator[str]:
@@ -133,17 +142,19 @@ def encoding(run: Run, workload: Workload, form: str = "ids", threads: int = 1) 
 def decoding(run: Run, workload: Workload) -> None:
     """All ids of a workload to bytes and to str, as one list, as one array, as a batch."""
     libraries, texts = exact(run, workload, "lists", 1), texts_file(run, workload)
-    for library in turns(libraries, run.rounds):
+    for library in turns(simple(libraries), run.rounds):
         for measure, seconds in (run.ask(library, "decoding", texts=texts) or {}).items():
             if seconds < 0:
                 run.note(f"{library}: {measure} gives another text")
                 continue
             rate = sum(workload.sizes) / 1e6 / seconds
-            run.add(rate, part="decode", workload=workload.name, measure=measure, library=library, unit="MB/s")
+            run.add(
+                rate, part="decode", workload=workload.name, measure=measure, library=library, unit="MB/s"
+            )
 
 
 def short_calls(run: Run) -> None:
-    for library in turns(run.libraries, run.rounds):
+    for library in turns(simple(run.libraries), run.rounds):
         for measure, seconds in (run.ask(library, "short") or {}).items():
             run.add(
                 seconds * 1e6, part="call", workload="114 bytes", measure=measure, library=library, unit="us"
@@ -152,10 +163,12 @@ def short_calls(run: Run) -> None:
 
 def starting(run: Run) -> None:
     measures = ("import", "load GPT-2", "first call")
-    for library in turns(run.libraries, 3 * run.rounds):
+    for library in turns(simple(run.libraries), 3 * run.rounds):
         seconds = run.ask(library, "start") or ()
         for measure, value in zip(measures, seconds, strict=False):
-            run.add(value * 1e3, part="start", workload="new process", measure=measure, library=library, unit="ms")
+            run.add(
+                value * 1e3, part="start", workload="new process", measure=measure, library=library, unit="ms"
+            )
 
 
 def worst(run: Run, libraries: list[str], sizes: list[int], seconds: float) -> None:
@@ -172,7 +185,7 @@ def worst(run: Run, libraries: list[str], sizes: list[int], seconds: float) -> N
 
 
 def growing(run: Run, millions: int, seconds: float) -> None:
-    for library in turns([name for name in run.libraries if "," not in name], 1):
+    for library in turns(simple(run.libraries), 1):
         answer = run.ask(library, "memory", millions=millions, seconds=seconds)
         if answer is None:
             continue

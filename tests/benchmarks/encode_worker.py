@@ -85,7 +85,7 @@ def short(job: Job, calls: Any) -> dict[str, float]:
 
 def decoding(job: Job, calls: Any) -> dict[str, float]:
     """Seconds for decoding all texts of both halves: as one batch, and as one list or array of all ids."""
-    texts = sum(json.loads(Path(job["texts"]).read_text("utf-8")), [])
+    texts = [text for half in json.loads(Path(job["texts"]).read_text("utf-8")) for text in half]
     batch = calls["lists"](texts)
     whole = [number for row in batch for number in row]
     arguments: dict[str, Any] = {"decode list": whole, "decode batch": batch}

@@ -11,7 +11,7 @@ import gzip
 import json
 import random
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,11 @@ DATA = Path(__file__).parents[1] / "data"
 MOST = 6_000_000  # bytes taken of what every machine has more of: a pass should last, not drag on
 CUT = 10_000  # characters of a document, where a file of plain text has none
 
-SHORT = "The quick brown fox jumps over the lazy dog, while 3 wizards (aged 41, 57 & 103) wait; nobody else does. Really?!\n"
+# One line of 114 bytes: a short call.
+SHORT = (
+    "The quick brown fox jumps over the lazy dog, while 3 wizards (aged 41, 57 & 103) wait;"
+    " nobody else does. Really?!\n"
+)
 
 
 @dataclass(frozen=True)
@@ -40,25 +44,18 @@ def size(texts: list[str]) -> int:
     return sum(len(text.encode()) for text in texts)
 
 
-def standard() -> list[Workload]:
-    """Real text that is on every machine."""
-    return [
-        halves("English (speeches, docstrings)", [*documents(DATA / "english.jsonl.gz"), *docstrings()]),
-        halves("Python code (standard library)", sources()),
-        halves("Chinese (poems)", documents(DATA / "chinese.jsonl.gz")),
-        halves("193 languages (UDHR)", documents(DATA / "multilingual.jsonl")),
-    ]
-
-
-def from_argument(argument: str) -> Workload:
-    """NAME=FILE, or FILE alone, which is its own name: JSON lines with a "text" each, or plain text; either may be
-    gzipped."""
-    name, given, file = argument.partition("=")
-    path = Path(file if given else argument)
-    return halves(name if given else path.name, documents(path))
+def chosen(only: str = "", files: Sequence[str] = ()) -> list[Workload]:
+    """The standard ones and the user's files ([NAME=]FILE) whose name holds `only`, in any case."""
+    makers: dict[str, Callable[[], list[str]]] = dict(STANDARD)
+    for argument in files:
+        name, given, file = argument.partition("=")
+        path = Path(file if given else argument)
+        makers[name if given else path.name] = lambda path=path: documents(path)
+    return [halves(name, make()) for name, make in makers.items() if only.lower() in name.lower()]
 
 
 def documents(path: Path) -> list[str]:
+    """JSON lines with a "text" each, or plain text; either may be gzipped."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     if path.name.removesuffix(".gz").endswith(".jsonl"):
@@ -117,3 +114,12 @@ def taken(texts: Iterator[str]) -> Iterator[str]:
         left -= len(text.encode())
         if left <= 0:
             return
+
+
+# Real text that is on every machine.
+STANDARD: dict[str, Callable[[], list[str]]] = {
+    "English (speeches, docstrings)": lambda: [*documents(DATA / "english.jsonl.gz"), *docstrings()],
+    "Python code (standard library)": sources,
+    "Chinese (poems)": lambda: documents(DATA / "chinese.jsonl.gz"),
+    "193 languages (UDHR)": lambda: documents(DATA / "multilingual.jsonl"),
+}

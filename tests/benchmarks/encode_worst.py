@@ -27,7 +27,10 @@ def filled(generator: random.Random, parts: str | list[str], size: int) -> str:
     each = len(parts[0].encode())
     block = min(size, 1_000_000) // each + 1
     text = "".join(generator.choices(parts, k=block))
-    turns = [text[at:] + text[:at] for at in (generator.randrange(len(text)) for _ in range(size // (each * block)))]
+    turns = [
+        text[at:] + text[:at]
+        for at in (generator.randrange(len(text)) for _ in range(size // (each * block)))
+    ]
     return (text + "".join(turns))[: size // each]
 
 
@@ -46,7 +49,9 @@ def speeches() -> str:
 @cache
 def ideographs() -> list[str]:
     """The characters of real Chinese, as often as they are there."""
-    return [sign for text in documents(DATA / "chinese.jsonl.gz") for sign in text if "\u4e00" <= sign <= "\u9fff"]
+    return [
+        sign for text in documents(DATA / "chinese.jsonl.gz") for sign in text if "\u4e00" <= sign <= "\u9fff"
+    ]
 
 
 WORST: dict[str, Callable[[random.Random, int], str]] = {
@@ -54,14 +59,20 @@ WORST: dict[str, Callable[[random.Random, int], str]] = {
     "one letter": lambda generator, size: generator.choice(LETTERS) * (size - generator.randrange(9)),
     "spaces": lambda generator, size: " " * (size - generator.randrange(99)),
     "line ends": lambda generator, size: "\n" * (size - generator.randrange(99)),
-    "one punctuation mark": lambda generator, size: generator.choice("=-*#.") * (size - generator.randrange(9)),
+    "one punctuation mark": lambda generator, size: (
+        generator.choice("=-*#.") * (size - generator.randrange(9))
+    ),
     "random letters": lambda generator, size: filled(generator, LETTERS, size),
     "random digits": lambda generator, size: filled(generator, "0123456789", size),
     "random punctuation": lambda generator, size: filled(generator, "!#$%&()*+,-./:;<=>?@[]^_{|}~", size),
     "base64": lambda generator, size: base64.b64encode(generator.randbytes(size * 3 // 4)).decode(),
     "Chinese without spaces": lambda generator, size: filled(generator, ideographs(), size),
-    "random ideographs": lambda generator, size: filled(generator, [chr(at) for at in range(0x4E00, 0x9FA6)], size),
-    "random emoji": lambda generator, size: filled(generator, [chr(at) for at in range(0x1F300, 0x1F650)], size),
+    "random ideographs": lambda generator, size: filled(
+        generator, [chr(at) for at in range(0x4E00, 0x9FA6)], size
+    ),
+    "random emoji": lambda generator, size: filled(
+        generator, [chr(at) for at in range(0x1F300, 0x1F650)], size
+    ),
     "distinct words": lambda generator, size: (distinct_words(generator.randrange(100), size // 6))[:size],
 }
 
