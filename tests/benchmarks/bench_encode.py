@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import encode_run
-from bench_machine import chosen_cores, load, machine
+from bench_machine import Clock, chosen_cores, load, machine
 from encode_chart import chart
 from encode_libraries import LIBRARIES
 from encode_report import rows, table
@@ -113,10 +113,16 @@ def main() -> int:
     print("\n".join(f"{name}: {value}" for name, value in report["machine"].items()))
     print("\n".join(report["notes"]))
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+        options.json.write_text(written(report), "utf-8")
     if options.chart:
         options.chart.write_text(chart(rows(report["figures"]), report["machine"]), "utf-8")
     return 0
+
+
+def written(report: dict[str, Any]) -> str:
+    """JSON with a line for each figure."""
+    lines = ",\n".join(json.dumps(figure) for figure in report["figures"])
+    return json.dumps({**report, "figures": []}, indent=1).replace('"figures": []', f'"figures": [\n{lines}\n]') + "\n"
 
 
 def read(paths: list[Path]) -> dict[str, Any]:
@@ -125,9 +131,11 @@ def read(paths: list[Path]) -> dict[str, Any]:
     machines = {report["machine"]["machine"] for report in reports}
     if len(machines) > 1:
         raise SystemExit(f"these runs are of {len(machines)} machines: one table cannot hold them")
-    loads = dict.fromkeys(report["machine"]["load average"] for report in reports)
     return {
-        "machine": {**reports[0]["machine"], "load average": "; ".join(loads)},
+        "machine": {
+            key: "; ".join(dict.fromkeys(report["machine"][key] for report in reports))
+            for key in reports[0]["machine"]
+        },
         "notes": list(dict.fromkeys(note for report in reports for note in report["notes"])),
         "figures": [figure for report in reports for figure in report["figures"]],
     }
@@ -142,7 +150,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any] | None:
     if not workloads:
         print(f"no workload's name holds {options.only!r}", file=sys.stderr)
         return None
-    cores, before = chosen_cores(2, options.core), load()
+    cores, begin = chosen_cores(2, options.core), Clock.now()
     with tempfile.TemporaryDirectory() as folder:
         write_vocabulary(Path(folder))
         run = Run(libraries, Path(folder), cores, options.rounds)
@@ -155,7 +163,8 @@ def measured(options: argparse.Namespace) -> dict[str, Any] | None:
         about = {
             **machine(distributions, cores),
             "rounds": str(options.rounds),
-            "load average": f"{before} before, {load(2)} after",
+            "others meanwhile": begin.others(),
+            "load average": load(2),
         }
         return {"machine": about, "notes": run.notes, "figures": run.as_json()}
 

@@ -5,10 +5,12 @@ Owns the description that stands beside every figure, and the choice of cores. R
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import os
 import platform
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -26,14 +28,22 @@ def chosen_cores(threads: int, asked: int | None = None) -> list[int]:
 
 def machine(distributions: Iterable[str], cores: list[int]) -> dict[str, str]:
     """What to quote beside the figures."""
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in distributions)
+    versions = ", ".join(map(versioned, distributions))
     where = f"cores {', '.join(map(str, cores))}" if cores else "not pinned"
     return {
         "libraries": versions,
         "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {processor()}, {os.cpu_count()} cores there are, used: {where}",
+        "machine": f"{platform.machine()}, {processor()}, {os.cpu_count()} cores, used: {where}",
         "system": f"{platform.system()} {platform.release()}",
     }
+
+
+def versioned(distribution: str) -> str:
+    try:
+        return f"{distribution} {importlib.metadata.version(distribution)}"
+    except importlib.metadata.PackageNotFoundError:
+        module = importlib.import_module(distribution)  # not installed: found by its path
+        return f"{distribution} {getattr(module, '__version__', 'of an unknown version')}"
 
 
 def load(threads: int = 1) -> str:
@@ -45,6 +55,39 @@ def load(threads: int = 1) -> str:
         return "unknown"
     minute = os.getloadavg()[0]
     return f"{minute:.1f}" + (" (busy: do not quote these figures)" if minute > threads + 0.5 else "")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the machine's processor time stood: the load average forgets too slowly for a short run."""
+
+    wall: float
+    all_seconds: float | None
+    own_seconds: float
+
+    @staticmethod
+    def now() -> Clock:
+        times = os.times()
+        own = times.user + times.system + times.children_user + times.children_system
+        return Clock(times.elapsed, processor_seconds(), own)
+
+    def others(self) -> str:
+        """What part of all cores others than this process and its children have used since."""
+        end = Clock.now()
+        if self.all_seconds is None or end.all_seconds is None:
+            return "unknown"
+        used = (end.all_seconds - self.all_seconds) - (end.own_seconds - self.own_seconds)
+        share = max(0.0, used) / ((end.wall - self.wall) * (os.cpu_count() or 1) or 1)
+        return f"{share:.0%} of all cores" + (" (busy: do not quote these figures)" if share > 0.1 else "")
+
+
+def processor_seconds() -> float | None:
+    """Seconds in which any core did anything (user, nice, system), since the machine started."""
+    try:
+        fields = Path("/proc/stat").read_text("ascii").split("\n", 1)[0].split()
+    except OSError:
+        return None
+    return sum(map(int, fields[1:4])) / os.sysconf("SC_CLK_TCK")
 
 
 def processor() -> str:

@@ -12,20 +12,20 @@ from math import ceil
 
 from encode_report import OURS, Row, shown
 
-PASSES = ("first", "new", "repeat")
+PASSES = ("first, set up", "new", "repeat")
 MEANING = {
-    "first": "first pass in a new process",
+    "first, set up": "first text, in a new process",
     "new": "other text after it",
     "repeat": "that text again",
 }
 # Dark to light by pass, ours and theirs: (on a light page, on a dark one).
 OUR_COLORS = {
-    "first": ("#0550ae", "#79c0ff"),
+    "first, set up": ("#0550ae", "#79c0ff"),
     "new": ("#218bff", "#388bfd"),
     "repeat": ("#a5d2ff", "#1c4a82"),
 }
 PEER_COLORS = {
-    "first": ("#57606a", "#b1bac4"),
+    "first, set up": ("#57606a", "#b1bac4"),
     "new": ("#8c959f", "#768390"),
     "repeat": ("#d0d7de", "#3d444d"),
 }
@@ -36,7 +36,7 @@ SANS = "ui-sans-serif,-apple-system,'Segoe UI',Helvetica,Arial,'DejaVu Sans',san
 WIDTH, PAD, HEAD, FOOT = 880, 24, 86, 58
 LABEL, NUMBERS, LINE, BAR = (
     78,
-    96,
+    112,
     22,
     13,
 )  # a panel: names, figures, height of a library's line and of its bar
@@ -88,7 +88,7 @@ def legend() -> Iterator[str]:
     x = float(PAD)
     for each in PASSES:
         for kind in ("ours", "peer"):
-            yield f'<rect class="{kind}-{each}" x="{x:g}" y="50" width="14" height="13" rx="2"/>'
+            yield f'<rect class="{kind}-{each[:5]}" x="{x:g}" y="50" width="14" height="13" rx="2"/>'
             x += 16
         yield text("note", x + 4, 61, MEANING[each])
         x += 26 + 6.4 * len(MEANING[each])
@@ -111,7 +111,7 @@ def panel(
         yield text("name" if library == OURS else "label", x + LABEL - 8, top + 11, library, "end")
         for each in sorted(passes, key=lambda each: -passes[each]):
             yield (
-                f'<rect class="{kind}-{each}" x="{x + LABEL:g}" y="{top}" width="{passes[each] * scale:.1f}"'
+                f'<rect class="{kind}-{each[:5]}" x="{x + LABEL:g}" y="{top}" width="{passes[each] * scale:.1f}"'
                 f' height="{BAR}" rx="2"/>'
             )
         figures = " / ".join(shown(passes[each]) if each in passes else "-" for each in PASSES)
@@ -144,7 +144,7 @@ def style() -> str:
 
 def rules(side: int) -> str:
     bars = "".join(
-        f".{kind}-{each}{{fill:{colors[each][side]}}}"
+        f".{kind}-{each[:5]}{{fill:{colors[each][side]}}}"
         for kind, colors in (("ours", OUR_COLORS), ("peer", PEER_COLORS))
         for each in PASSES
     )

@@ -59,7 +59,7 @@ def documents(path: Path) -> list[str]:
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        return [json.loads(line)["text"] for line in text.splitlines() if line.strip()]
+        return [json.loads(line)["text"] for line in text.split("\n") if line.strip()]
     return [text[start : start + CUT] for start in range(0, len(text), CUT)]
 
 
