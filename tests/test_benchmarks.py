@@ -40,6 +40,7 @@ MACHINE = {
     "python": "3.11",
     "rounds": "5",
     "libraries": "a 1",
+    "clock": "wall",
 }
 
 
@@ -57,7 +58,8 @@ def figure(library: str, *values: float, **row: Any) -> dict[str, Any]:
 def test_the_workloads_are_the_same_each_time_and_their_halves_share_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(encode_workloads, "MOST", 300_000)  # parsing all of the standard library takes a while
+    # Parsing all of the standard library would take a while.
+    monkeypatch.setattr(encode_workloads, "MOST", 300_000)
     made = chosen()
     assert made == chosen()
     assert [aim("encode", workload.name, "first")[0] for workload in made] == [2.5, 2.5, 4.0, 3.0]
@@ -148,7 +150,11 @@ def test_the_table_shows_the_figures_of_a_row_and_whether_it_is_reached() -> Non
 
 def test_the_chart_is_svg_and_its_bars_are_to_scale() -> None:
     first = {"measure": "first, set up"}
-    figures = [figure("gpt2tok", 200, **first), figure("gpt2tok", 400, measure="repeat"), figure("other", 100, **first)]
+    figures = [
+        figure("gpt2tok", 200, **first),
+        figure("gpt2tok", 400, measure="repeat"),
+        figure("other", 100, **first),
+    ]
     drawn = chart(rows(figures), MACHINE)
     root = ElementTree.fromstring(drawn)
     bars = {

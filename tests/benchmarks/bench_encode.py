@@ -40,7 +40,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Encoding and decoding speed of gpt2tok beside tiktoken, tokenizers, gigatoken, fastokens, kitoken,"
         " riptoken and splintr: those that are installed (pip install 'gpt2tok[bench]').",
-        epilog="Half an hour with everything; figures of a machine that does other things as well are worth little.",
+        epilog="A quarter of an hour with everything; figures of a busy machine are worth little.",
     )
     add = parser.add_argument
     add(
@@ -64,6 +64,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     )
     add("--rounds", type=int, default=5, help="processes for each library and row (default 5)")
     add("--quick", action="store_true", help="one round: to see that it works, not to quote")
+    add(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="with cpu the processor time of the process counts, for one thread: for a machine that is never quiet",
+    )
     add("--core", type=int, help="the core for one thread (default: the last one there is)")
     add(
         "--sizes",
@@ -122,7 +128,10 @@ def main() -> int:
 def written(report: dict[str, Any]) -> str:
     """JSON with a line for each figure."""
     lines = ",\n".join(json.dumps(figure) for figure in report["figures"])
-    return json.dumps({**report, "figures": []}, indent=1).replace('"figures": []', f'"figures": [\n{lines}\n]') + "\n"
+    return (
+        json.dumps({**report, "figures": []}, indent=1).replace('"figures": []', f'"figures": [\n{lines}\n]')
+        + "\n"
+    )
 
 
 def read(paths: list[Path]) -> dict[str, Any]:
@@ -153,7 +162,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any] | None:
     cores, begin = chosen_cores(2, options.core), Clock.now()
     with tempfile.TemporaryDirectory() as folder:
         write_vocabulary(Path(folder))
-        run = Run(libraries, Path(folder), cores, options.rounds)
+        run = Run(libraries, Path(folder), cores, options.rounds, options.clock)
         for name in missing:
             run.note(f"{name} is not installed and so is missing here (pip install {name})")
         if not cores:
@@ -163,6 +172,7 @@ def measured(options: argparse.Namespace) -> dict[str, Any] | None:
         about = {
             **machine(distributions, cores),
             "rounds": str(options.rounds),
+            "clock": options.clock,
             "others meanwhile": begin.others(),
             "load average": load(2),
         }

@@ -122,7 +122,8 @@ def panel(
 def foot(machine: dict[str, str], total: int) -> Iterator[str]:
     lines = [
         f"{machine['machine'].partition(', used')[0]}; Python {machine['python']};"
-        f" medians of {machine['rounds']} processes each",
+        f" medians of {machine['rounds']} processes each"
+        + (", processor time" if machine["clock"] == "cpu" else ""),
         machine["libraries"],
     ]
     for number, line in enumerate(lines):

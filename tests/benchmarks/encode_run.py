@@ -45,6 +45,7 @@ class Run:
     files: Path
     cores: list[int]
     rounds: int
+    clock: str = "wall"
     figures: dict[tuple[Any, ...], Figure] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -62,6 +63,7 @@ class Run:
         """What a new process answers; None where it fails or takes longer, which is noted."""
         whole = {"library": library, "task": task, "files": str(self.files), "threads": threads, **job}
         whole["cores"] = self.cores[-threads:]
+        whole["clock"] = "wall" if threads > 1 else self.clock
         try:
             done = subprocess.run(
                 [sys.executable, WORKER, json.dumps(whole)],
