@@ -84,11 +84,16 @@ def described(panels: dict[str, dict[str, dict[str, float]]]) -> str:
     return "MB/s in the first pass, on new text, on repeated text. " + ". ".join(lines)
 
 
+def short(measure: str) -> str:
+    """As a class of the style sheet."""
+    return measure.partition(",")[0]
+
+
 def legend() -> Iterator[str]:
     x = float(PAD)
     for each in PASSES:
         for kind in ("ours", "peer"):
-            yield f'<rect class="{kind}-{each[:5]}" x="{x:g}" y="50" width="14" height="13" rx="2"/>'
+            yield f'<rect class="{kind}-{short(each)}" x="{x:g}" y="50" width="14" height="13" rx="2"/>'
             x += 16
         yield text("note", x + 4, 61, MEANING[each])
         x += 26 + 6.4 * len(MEANING[each])
@@ -111,7 +116,7 @@ def panel(
         yield text("name" if library == OURS else "label", x + LABEL - 8, top + 11, library, "end")
         for each in sorted(passes, key=lambda each: -passes[each]):
             yield (
-                f'<rect class="{kind}-{each[:5]}" x="{x + LABEL:g}" y="{top}" width="{passes[each] * scale:.1f}"'
+                f'<rect class="{kind}-{short(each)}" x="{x + LABEL:g}" y="{top}" width="{passes[each] * scale:.1f}"'
                 f' height="{BAR}" rx="2"/>'
             )
         figures = " / ".join(shown(passes[each]) if each in passes else "-" for each in PASSES)
@@ -145,7 +150,7 @@ def style() -> str:
 
 def rules(side: int) -> str:
     bars = "".join(
-        f".{kind}-{each[:5]}{{fill:{colors[each][side]}}}"
+        f".{kind}-{short(each)}{{fill:{colors[each][side]}}}"
         for kind, colors in (("ours", OUR_COLORS), ("peer", PEER_COLORS))
         for each in PASSES
     )
