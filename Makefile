@@ -15,7 +15,7 @@ BENCH := .venv-bench
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof proof-model clean toolchain demo-environment \
+.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof proof-model clean toolchain demo-environment \
 	test-environment bench-environment
 
 help: ## this list
@@ -39,9 +39,14 @@ lint: test-environment ## formatting, clippy, ruff, mypy, and the stubs against 
 	$(TEST)/bin/python -m mypy
 	$(TEST)/bin/python -m mypy.stubtest gpt2tok._core
 
-bench: test-environment ## speed beside tiktoken, tokenizers and keras-hub, then the core alone
-	@for file in tests/benchmarks/bench_encode.py tests/benchmarks/bench_tf.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
+bench: bench-environment ## encoding and decoding beside seven other libraries, a table (BENCH_ARGS=--help)
+	@$(BENCH)/bin/python tests/benchmarks/bench_encode.py $(BENCH_ARGS)
+
+bench-core: toolchain ## the Rust core alone, stage by stage
 	cd rust && cargo bench -p gpt2tok-core
+
+bench-tf: test-environment ## the in-graph tokenizer beside keras-hub
+	@$(TEST)/bin/python tests/benchmarks/bench_tf.py $(BENCH_ARGS)
 
 bench-train: bench-environment ## training speed and memory beside tokenizers, gigabpe, gigatoken, rustbpe and bpeasy
 	$(BENCH)/bin/python tests/benchmarks/bench_train.py $(BENCH_ARGS)
@@ -82,4 +87,4 @@ test-environment: toolchain
 	@$(PYTHON) scripts/make_environment.py $(TEST) test
 
 bench-environment: toolchain
-	@$(PYTHON) scripts/make_environment.py $(BENCH) bench-train
+	@$(PYTHON) scripts/make_environment.py $(BENCH) bench bench-train

@@ -1,261 +1,222 @@
-"""How fast is encoding, beside tiktoken and tokenizers? `make bench` runs this; nothing here is a test.
+"""How fast are encoding and decoding, beside the other GPT-2 tokenizers? `make bench` runs this; it tests nothing.
 
-Each library runs in processes of its own, one thread, pinned to the same core, the libraries taking turns; a figure is
-the median over the rounds. Before anything is timed the ids of all libraries must be the same. A peer that is not
-installed is said to be missing. Owns the measuring and the table; texts are `encode_workloads.py`'s.
+Each library runs in processes of its own, all on the same core (the same two for two threads), in another order each
+round; a figure is the median over the rounds, with the least and the most beside ours. Before anything is timed its ids
+must be tiktoken's: a library with other ids is named and left out of that row. One that is not installed is said to be
+missing. Owns the command line; workloads, calls, processes, table and chart have files of their own (`encode_*.py`).
 
-    python tests/benchmarks/bench_encode.py [--text FILE ...] [--rounds N] [--json FILE] [--quick]
+    python tests/benchmarks/bench_encode.py --text Chinese=zh.jsonl.gz --json figures.json --chart docs/speed.svg
+    python tests/benchmarks/bench_encode.py --parts worst --sizes 1000,1000000,100000000
+    python tests/benchmarks/bench_encode.py --from figures.json more.json --chart docs/speed.svg
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import importlib.util
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from encode_worker import LIBRARIES
-from encode_workloads import Workload, from_file, standard, worst
+import encode_run
+from bench_machine import Clock, chosen_cores, load, machine
+from encode_chart import chart
+from encode_libraries import LIBRARIES
+from encode_report import rows, table
+from encode_run import Run, installed, progress
+from encode_workloads import Workload, chosen
 
 import gpt2tok
 from gpt2tok import formats
 from gpt2tok._core import gpt2_vocabulary
 
-PHASES = ("first", "new", "repeat")
-PEERS = ("tiktoken", "tokenizers")
-HERE = Path(__file__).parent
+PARTS = ("encode", "threads", "lists", "call", "decode", "start", "worst", "memory")
+USUAL = PARTS[:-1]
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Encoding speed of gpt2tok, tiktoken and tokenizers, in MB/s."
+        description="Encoding and decoding speed of gpt2tok beside tiktoken, tokenizers, gigatoken, fastokens, kitoken,"
+        " riptoken and splintr: those that are installed (pip install 'gpt2tok[bench]').",
+        epilog="A quarter of an hour with everything; figures of a busy machine are worth little.",
     )
-    parser.add_argument(
-        "--text", type=Path, action="append", default=[], help="JSON lines or plain text, may be gzipped"
+    add = parser.add_argument
+    add(
+        "--text",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="also encode this file of JSON lines with a 'text' each, or of plain text, gzipped or not (repeatable)",
     )
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="processes per library and workload (default 5)"
+    add("--only", default="", metavar="NAME", help="only workloads whose name holds this, in any case")
+    add(
+        "--libraries",
+        default="",
+        metavar="NAME,...",
+        help="only these beside gpt2tok and tiktoken, which judges ids",
     )
-    parser.add_argument("--core", type=int, help="the core to run on (default: the last one there is)")
-    parser.add_argument("--only", default="", help="workloads whose name holds this")
-    parser.add_argument("--quick", action="store_true", help="one round: to see that it works, not to quote")
-    parser.add_argument("--json", type=Path, help="write every figure here as well")
-    given = parser.parse_args()
-    if given.rounds < 1:
-        parser.error("--rounds must be at least 1")
-    given.rounds = 1 if given.quick else given.rounds
-    return given
+    add(
+        "--parts",
+        default=",".join(USUAL),
+        help=f"what to measure, of {','.join(PARTS)} (default: all but memory)",
+    )
+    add("--rounds", type=int, default=5, help="processes for each library and row (default 5)")
+    add("--quick", action="store_true", help="one round: to see that it works, not to quote")
+    add(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="with cpu the processor time of the process counts, for one thread: for a machine that is never quiet",
+    )
+    add("--core", type=int, help="the core for one thread (default: the last one there is)")
+    add(
+        "--sizes",
+        default="1000,100000,1000000",
+        help="bytes of the worst texts (default 1000,100000,1000000)",
+    )
+    add("--worst-peers", action="store_true", help="try the worst texts on the peers, too: some take minutes")
+    add("--patience", type=float, default=60, help="seconds for a process of worst or memory (default 60)")
+    add("--millions", type=int, default=20, help="millions of distinct words for memory (default 20)")
+    add("--memory", action="store_true", help="only the growth of memory: --parts memory")
+    add("--worst", action="store_true", help="only the worst texts, up to 100 MB, on all libraries")
+    add("--json", type=Path, metavar="FILE", help="write the machine, the versions and every figure here")
+    add("--chart", type=Path, metavar="FILE.svg", help="draw the encoding rates on one thread here")
+    add(
+        "--from",
+        dest="earlier",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="measure nothing: read earlier runs",
+    )
+    options = parser.parse_args(given)
+    if options.memory or options.worst:
+        options.parts = "memory" if options.memory else "worst"
+    if options.worst:
+        options.sizes, options.worst_peers = "1000,10000,100000,1000000,10000000,100000000", True
+    options.parts = options.parts.split(",")
+    for part in options.parts:
+        if part not in PARTS:
+            parser.error(f"--parts: {part!r} is none of {', '.join(PARTS)}")
+    try:
+        options.sizes = [int(size) for size in options.sizes.split(",")]
+    except ValueError:
+        parser.error(f"--sizes: {options.sizes!r} is no list of numbers with commas between")
+    if options.rounds < 1 or options.millions < 2 or min(options.sizes) < 200:
+        parser.error("--rounds must be at least 1, --millions 2, --sizes 200")
+    options.rounds = 1 if options.quick else options.rounds
+    return options
 
 
 def main() -> int:
-    given = arguments()
-    missing = [peer for peer in PEERS if importlib.util.find_spec(peer) is None]
-    libraries = [name for name in LIBRARIES if name not in missing]
-    if importlib.util.find_spec("numpy") is None:
-        libraries.remove("gpt2tok, arrays")
-    for peer in missing:
-        print(f"{peer} is not installed and so is left out (pip install {peer})")
-    core = chosen_core(given.core)
-    workloads = [*standard(), *map(from_file, given.text), *worst()]
-    workloads = [workload for workload in workloads if given.only in workload.name]
-    if not workloads:
-        print(f"no workload's name holds {given.only!r}", file=sys.stderr)
+    options = arguments()
+    report = read(options.earlier) if options.earlier else measured(options)
+    if report is None:
         return 2
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        write_vocabulary(directory)
-        for number, workload in enumerate(workloads):
-            content = {"first": workload.first, "second": workload.second}
-            (directory / f"{number}.json").write_text(json.dumps(content), "utf-8")
-        if not same_ids(libraries, workloads, directory, core):
-            return 1
-        rates = measured(libraries, workloads, directory, core, given.rounds)
-    start = starting(given.rounds, core)
-    about = machine(libraries, core, given.rounds)
-    print(table(libraries, workloads, rates))
-    print(start_lines(start))
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
-    if given.json:
-        report = {"machine": about, "start_ms": start, "missing": missing, "MB_per_second": rates}
-        given.json.write_text(json.dumps(report, indent=2) + "\n", "utf-8")
+    print("\n" + table(rows(report["figures"])) + "\n")
+    print("\n".join(f"{name}: {value}" for name, value in report["machine"].items()))
+    print("\n".join(report["notes"]))
+    if options.json:
+        options.json.write_text(written(report), "utf-8")
+    if options.chart:
+        options.chart.write_text(chart(rows(report["figures"]), report["machine"]), "utf-8")
     return 0
 
 
-def chosen_core(asked: int | None) -> str:
-    """The core as the worker takes it; "-" where the system does not pin."""
-    if not hasattr(os, "sched_getaffinity"):
-        print("this system pins no process to a core: figures will vary more")
-        return "-"
-    cores = sorted(os.sched_getaffinity(0))
-    if asked is not None and asked not in cores:
-        raise SystemExit(f"core {asked} is not one of {cores}")
-    return str(cores[-1] if asked is None else asked)
+def written(report: dict[str, Any]) -> str:
+    """JSON with a line for each figure."""
+    lines = ",\n".join(json.dumps(figure) for figure in report["figures"])
+    return (
+        json.dumps({**report, "figures": []}, indent=1).replace('"figures": []', f'"figures": [\n{lines}\n]')
+        + "\n"
+    )
+
+
+def read(paths: list[Path]) -> dict[str, Any]:
+    """Several runs as one, on the machine of the first."""
+    reports = [json.loads(path.read_text("utf-8")) for path in paths]
+    machines = {report["machine"]["machine"] for report in reports}
+    if len(machines) > 1:
+        raise SystemExit(f"these runs are of {len(machines)} machines: one table cannot hold them")
+    return {
+        "machine": {
+            key: "; ".join(dict.fromkeys(report["machine"][key] for report in reports))
+            for key in reports[0]["machine"]
+        },
+        "notes": list(dict.fromkeys(note for report in reports for note in report["notes"])),
+        "figures": [figure for report in reports for figure in report["figures"]],
+    }
+
+
+def measured(options: argparse.Namespace) -> dict[str, Any] | None:
+    libraries, missing = installed()
+    if options.libraries:
+        wanted = {"gpt2tok", "tiktoken", *options.libraries.split(",")}
+        libraries = [name for name in libraries if name.partition(",")[0] in wanted]
+    workloads = chosen(options.only, options.text)
+    if not workloads:
+        print(f"no workload's name holds {options.only!r}", file=sys.stderr)
+        return None
+    cores, begin = chosen_cores(2, options.core), Clock.now()
+    with tempfile.TemporaryDirectory() as folder:
+        write_vocabulary(Path(folder))
+        run = Run(libraries, Path(folder), cores, options.rounds, options.clock)
+        for name in missing:
+            run.note(f"{name} is not installed and so is missing here (pip install {name})")
+        if not cores:
+            run.note("this system pins no process to a core: figures vary more")
+        measure(run, workloads, options)
+        distributions = dict.fromkeys(LIBRARIES[name][2] for name in libraries)
+        about = {
+            **machine(distributions, cores),
+            "rounds": str(options.rounds),
+            "clock": options.clock,
+            "others meanwhile": begin.others(),
+            "load average": load(2),
+        }
+        return {"machine": about, "notes": run.notes, "figures": run.as_json()}
+
+
+def measure(run: Run, workloads: list[Workload], options: argparse.Namespace) -> None:
+    parts = options.parts
+    english = next((workload for workload in workloads if "english" in workload.name.lower()), workloads[0])
+    for workload in workloads:
+        if "encode" in parts or "threads" in parts:
+            progress(workload.name, lambda workload=workload: encode_run.encoding(run, workload))
+        if "threads" in parts and len(run.cores) == 2:
+            progress(
+                f"{workload.name}, 2 threads",
+                lambda workload=workload: encode_run.encoding(run, workload, threads=2),
+            )
+    sizes, worst_libraries = options.sizes, run.libraries if options.worst_peers else ["gpt2tok"]
+    rest = {
+        "lists": lambda: encode_run.encoding(run, english, "lists"),
+        "call": lambda: encode_run.short_calls(run),
+        "decode": lambda: encode_run.decoding(run, english),
+        "start": lambda: encode_run.starting(run),
+        "worst": lambda: encode_run.worst(run, worst_libraries, sizes, options.patience),
+        "memory": lambda: encode_run.growing(run, options.millions, 5 * options.patience),
+    }
+    for part, work in rest.items():
+        if part in parts:
+            progress(part, work)
 
 
 def write_vocabulary(directory: Path) -> None:
-    """GPT-2's vocabulary in the peers' own formats."""
+    """GPT-2's vocabulary, the one inside gpt2tok, in the peers' own formats: nothing is downloaded."""
     vocab, merges = gpt2_vocabulary()
     tokens = gpt2tok.get_encoding("gpt2").token_bytes()
     (directory / "gpt2.tiktoken").write_bytes(formats.tiktoken_bytes(tokens))
     whole = formats.tokenizer_json_bytes(vocab, merges, [], False, True, None)
     (directory / "tokenizer.json").write_bytes(whole)
+    with suppress(ImportError):
+        import kitoken
 
-
-def ask(library: str, task: str, directory: Path, workload: int, core: str) -> Any:
-    command = [sys.executable, HERE / "encode_worker.py", library, task, directory, str(workload), core]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{library} failed:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout)
-
-
-def same_ids(libraries: list[str], workloads: list[Workload], directory: Path, core: str) -> bool:
-    judge = next((peer for peer in PEERS if peer in libraries), "gpt2tok")
-    for number, workload in enumerate(workloads):
-        right = ask(judge, "ids", directory, number, core)
-        for library in libraries:
-            if library != judge and ask(library, "ids", directory, number, core) != right:
-                print(
-                    f"{workload.name}: {library} gives other ids than {judge}; nothing was timed",
-                    file=sys.stderr,
-                )
-                return False
-    print(f"ids: all equal to {judge}'s on {len(workloads)} workloads")
-    return True
-
-
-def measured(
-    libraries: list[str], workloads: list[Workload], directory: Path, core: str, rounds: int
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Medians in MB/s by workload, library and phase. Libraries take turns, in another order each round."""
-    rates: dict[str, dict[str, dict[str, float]]] = {}
-    for number, workload in enumerate(workloads):
-        megabytes = [
-            sum(len(text.encode()) for text in half) / 1e6 for half in (workload.first, workload.second)
-        ]
-        seconds: dict[str, list[list[float]]] = {library: [] for library in libraries}
-        for turn in range(rounds):
-            shift = turn % len(libraries)
-            for library in libraries[shift:] + libraries[:shift]:
-                seconds[library].append(ask(library, "time", directory, number, core))
-        sizes = [megabytes[0], megabytes[1], megabytes[1]]
-        rates[workload.name] = {
-            library: {
-                phase: size / median(row[place] for row in rows)
-                for place, (phase, size) in enumerate(zip(PHASES, sizes, strict=True))
-            }
-            for library, rows in seconds.items()
-        }
-        print(f"measured {workload.name}", file=sys.stderr)
-    return rates
-
-
-def table(
-    libraries: list[str], workloads: list[Workload], rates: dict[str, dict[str, dict[str, float]]]
-) -> str:
-    """A row a workload and phase: MB/s of each library, then gpt2tok's ratio to tiktoken and to the best peer."""
-    peers = [peer for peer in PEERS if peer in libraries]
-    english = rates.get(workloads[0].name) if not workloads[0].worst else None
-    head = [
-        "workload",
-        "text",
-        *libraries,
-        *([f"x {peer}" for peer in peers[:1]]),
-        "x best peer",
-        "of English",
-    ]
-    rows = [head]
-    for workload in workloads:
-        for phase in PHASES:
-            here = {library: values[phase] for library, values in rates[workload.name].items()}
-            ours = here["gpt2tok"]
-            ratios = [f"{ours / here[peer]:.1f}" for peer in peers[:1]]
-            best = f"{ours / max(here[peer] for peer in peers):.1f}" if peers else "-"
-            share = f"{ours / english['gpt2tok'][phase]:.2f}" if workload.worst and english else ""
-            rates_shown = [f"{here[library]:.1f}" for library in libraries]
-            rows.append(
-                [workload.name if phase == "first" else "", phase, *rates_shown, *ratios, best, share]
-            )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i < 2 else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        kitoken.Kitoken.from_tiktoken_file(str(directory / "gpt2.tiktoken")).to_file(
+            str(directory / "gpt2.kit")
         )
-        for row in rows
-    ]
-    title = "MB/s on one thread, medians. first: in a new process; new: other text afterwards; repeat: that text again"
-    return "\n".join(["", title, "", *(line.rstrip() for line in lines), ""])
-
-
-def starting(rounds: int, core: str) -> dict[str, float]:
-    """Milliseconds: importing over bare Python (whole processes), and get_encoding inside a process."""
-    pin = f"import os; os.sched_setaffinity(0, {{{core}}})\n" if core != "-" else ""
-    clock = "from time import perf_counter\nstart = perf_counter()\n"
-    stop = "print((perf_counter() - start) * 1e3)"
-    inside = pin + clock + "import gpt2tok\n" + stop
-    getting = pin + "import gpt2tok\n" + clock + "gpt2tok.get_encoding('gpt2')\n" + stop
-    codes = {"bare": pin, "import": pin + "import gpt2tok"}
-    times: dict[str, list[float]] = {"bare": [], "import": [], "import_inside": [], "get_encoding": []}
-    from time import perf_counter
-
-    for _ in range(5 * rounds):
-        for name, code in codes.items():
-            start = perf_counter()
-            subprocess.run([sys.executable, "-c", code], check=True)
-            times[name].append((perf_counter() - start) * 1e3)
-        for name, code in (("import_inside", inside), ("get_encoding", getting)):
-            done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-            times[name].append(float(done.stdout))
-    medians = {name: median(values) for name, values in times.items()}
-    return {**medians, "import_over_bare": medians["import"] - medians["bare"]}
-
-
-def start_lines(start: dict[str, float]) -> str:
-    return (
-        f"import gpt2tok: {start['import_over_bare']:.1f} ms over bare Python's {start['bare']:.1f} ms"
-        f" ({start['import_inside']:.1f} ms by its own clock)\n"
-        f"get_encoding('gpt2'): {start['get_encoding']:.1f} ms"
-    )
-
-
-def machine(libraries: list[str], core: str, rounds: int) -> dict[str, str]:
-    names = dict.fromkeys(library.partition(",")[0] for library in libraries)
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in names)
-    where = "not pinned" if core == "-" else f"core {core} of {os.cpu_count()}"
-    return {
-        "libraries": versions,
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {processor()}, {where}",
-        "rounds": str(rounds),
-        "load average": load(),
-    }
-
-
-def load() -> str:
-    """What else ran meanwhile: figures of a busy machine are not worth quoting."""
-    if not hasattr(os, "getloadavg"):
-        return "unknown"
-    minute = os.getloadavg()[0]
-    return f"{minute:.1f}" + (" (busy: do not quote these figures)" if minute > 1.5 else "")
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or "unknown processor"
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
-    )
 
 
 if __name__ == "__main__":

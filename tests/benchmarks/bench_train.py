@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench_encode import load, processor
+from bench_machine import load, processor
 from train_worker import LIBRARIES
 
 HERE = Path(__file__).parent
@@ -87,18 +87,13 @@ def main() -> int:
         "machine": f"{platform.machine()}, {processor()}, cores {cores}, {given.threads} threads",
         "ids": str(given.size),
         "rounds": str(given.rounds),
-        "load average": load_of(given.threads),
+        "load average": load(given.threads),
     }
     print("\n".join(f"{name}: {value}" for name, value in about.items()))
     if given.json:
         content = {"machine": about, "missing": missing, "corpora": report}
         given.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
     return 0
-
-
-def load_of(threads: int) -> str:
-    """The libraries themselves load as many cores as they have threads: only more than that is somebody else."""
-    return load().replace(" (busy: do not quote these figures)", "") if threads > 1 else load()
 
 
 def chosen_cores(threads: int) -> str:

@@ -1,22 +1,29 @@
-"""What the encoding benchmark encodes: real text, and the texts that are worst for a tokenizer.
+"""Which texts does the encoding benchmark encode? Real ones, that every machine has or that the user names.
 
-Owns texts, made from what every machine has (the standard library, the sample that the project ships) or read from
-files that the user names. Refuses to measure.
+Owns texts: the standard library's sources and docstrings, the samples that the project ships, the user's files. Refuses
+to make text up (`encode_worst.py` does) and to measure.
 """
 
 from __future__ import annotations
 
 import ast
-import base64
 import gzip
 import json
 import random
 import sysconfig
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-MULTILINGUAL = Path(__file__).parents[1] / "data" / "multilingual.jsonl"
-WORST_SIZE = 1_000_000
+DATA = Path(__file__).parents[1] / "data"
+MOST = 6_000_000  # bytes taken of what every machine has more of: a pass should last, not drag on
+CUT = 10_000  # characters of a document, where a file of plain text has none
+
+# One line of 114 bytes: a short call.
+SHORT = (
+    "The quick brown fox jumps over the lazy dog, while 3 wizards (aged 41, 57 & 103) wait;"
+    " nobody else does. Really?!\n"
+)
 
 
 @dataclass(frozen=True)
@@ -26,49 +33,34 @@ class Workload:
     name: str
     first: list[str]
     second: list[str]
-    worst: bool = False
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of each half."""
+        return size(self.first), size(self.second)
 
 
-def standard() -> list[Workload]:
-    """Real text that is on every machine."""
-    return [
-        halves("English (docstrings)", docstrings()),
-        halves("Python (standard library)", sources()),
-        halves("193 languages (UDHR)", documents(MULTILINGUAL)),
-    ]
+def size(texts: list[str]) -> int:
+    return sum(len(text.encode()) for text in texts)
 
 
-def worst() -> list[Workload]:
-    """One pretoken of a megabyte, or nearly: what a careless method takes quadratic time for."""
-    chinese = [run for text in documents(MULTILINGUAL) for run in ideographs(text)]
-    makers = {
-        "one letter": lambda generator: generator.choice("ae") * WORST_SIZE,
-        "spaces": lambda generator: " " * (WORST_SIZE - generator.randrange(99)),
-        "Chinese without spaces": lambda generator: filled(generator, chinese, WORST_SIZE // 3),
-        "base64": lambda generator: base64.b64encode(generator.randbytes(WORST_SIZE * 3 // 4)).decode(),
-        "random letters": lambda generator: filled(generator, "abcdefghijklmnopqrstuvwxyz", WORST_SIZE),
-        "random digits": lambda generator: filled(generator, "0123456789", WORST_SIZE),
-        "random ideographs": lambda generator: "".join(
-            chr(generator.randrange(0x4E00, 0x9FA6)) for _ in range(WORST_SIZE // 3)
-        ),
-    }
-    return [
-        Workload(f"1 MB: {name}", [make(random.Random(1))], [make(random.Random(2))], worst=True)
-        for name, make in makers.items()
-    ]
-
-
-def from_file(path: Path) -> Workload:
-    """A file of JSON lines with a "text" each, or of plain text; either may be gzipped."""
-    return halves(path.name, documents(path))
+def chosen(only: str = "", files: Sequence[str] = ()) -> list[Workload]:
+    """The standard ones and the user's files ([NAME=]FILE) whose name holds `only`, in any case."""
+    makers: dict[str, Callable[[], list[str]]] = dict(STANDARD)
+    for argument in files:
+        name, given, file = argument.partition("=")
+        path = Path(file if given else argument)
+        makers[name if given else path.name] = lambda path=path: documents(path)
+    return [halves(name, make()) for name, make in makers.items() if only.lower() in name.lower()]
 
 
 def documents(path: Path) -> list[str]:
+    """JSON lines with a "text" each, or plain text; either may be gzipped."""
     data = path.read_bytes()
     text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        return [json.loads(line)["text"] for line in text.splitlines() if line.strip()]
-    return [text[start : start + 10_000] for start in range(0, len(text), 10_000)]
+        return [json.loads(line)["text"] for line in text.split("\n") if line.strip()]
+    return [text[start : start + CUT] for start in range(0, len(text), CUT)]
 
 
 def halves(name: str, texts: list[str]) -> Workload:
@@ -80,35 +72,54 @@ def halves(name: str, texts: list[str]) -> Workload:
     return Workload(name, unique[::2], unique[1::2])
 
 
+def modules() -> Iterator[bytes]:
+    """The sources of the standard library without its tests (not installed everywhere), in an order of their own."""
+    library = Path(sysconfig.get_path("stdlib"))
+    others = {"site-packages", "test", "tests", "idle_test"}
+    paths = [path for path in sorted(library.rglob("*.py")) if others.isdisjoint(path.parts)]
+    random.Random(0).shuffle(paths)
+    for path in paths:
+        content = path.read_bytes()
+        try:
+            content.decode("utf-8")
+        except UnicodeDecodeError:
+            continue  # the standard library tests its own reading of such files
+        yield content
+
+
 def sources() -> list[str]:
-    return [
-        path.read_text("utf-8", errors="replace")
-        for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
-    ]
+    return list(taken(content.decode("utf-8") for content in modules()))
 
 
 def docstrings() -> list[str]:
     """The docstrings of each module of the standard library, a document a module: English, with names among it."""
-    found = []
-    library = Path(sysconfig.get_path("stdlib"))
-    for path in sorted([*library.glob("*.py"), *library.glob("[a-su-z]*/*.py")]):
-        if "site-packages" in path.parts:
-            continue
-        try:
-            tree = ast.parse(path.read_bytes())
-        except (SyntaxError, ValueError):
-            continue
-        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-        texts = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds)]
-        found.append("\n\n".join(text for text in texts if text))
-    return found
+    return list(taken(filter(None, map(docstrings_of, modules()))))
 
 
-def ideographs(text: str) -> list[str]:
-    spaced = "".join(character if "\u4e00" <= character <= "\u9fff" else " " for character in text)
-    return [run for run in spaced.split() if len(run) > 1]
+def docstrings_of(source: bytes) -> str:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(node) for node in ast.walk(tree) if isinstance(node, kinds)]
+    return "\n\n".join(text for text in texts if text)
 
 
-def filled(generator: random.Random, parts: list[str] | str, size: int) -> str:
-    text = "".join(generator.choices(parts, k=size // min(map(len, parts)) + 1))
-    return text[:size]
+def taken(texts: Iterator[str]) -> Iterator[str]:
+    """As many as hold MOST bytes."""
+    left = MOST
+    for text in texts:
+        yield text
+        left -= len(text.encode())
+        if left <= 0:
+            return
+
+
+# Real text that is on every machine.
+STANDARD: dict[str, Callable[[], list[str]]] = {
+    "English (speeches, docstrings)": lambda: [*documents(DATA / "english.jsonl.gz"), *docstrings()],
+    "Python code (standard library)": sources,
+    "Chinese (poems)": lambda: documents(DATA / "chinese.jsonl.gz"),
+    "193 languages (UDHR)": lambda: documents(DATA / "multilingual.jsonl"),
+}

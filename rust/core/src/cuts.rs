@@ -11,7 +11,7 @@ use crate::unicode::{Class, utf8};
 /// ```
 /// use gpt2tok_core::cuts::last_cut;
 /// assert_eq!(last_cut(b"one two", 0), 3);
-/// assert_eq!(last_cut(b"dGhlIDQyLg", 0), 6);
+/// assert_eq!(last_cut(b"ab12cd", 0), 4);
 /// ```
 #[must_use]
 pub fn last_cut(bytes: &[u8], from: usize) -> usize {
