@@ -1,8 +1,8 @@
 """What is kept of a product that LoRA adapts? Keras' Dense layer, saved and loaded with its addition apart.
 
-Owns one difference from `keras.layers.Dense`: that one merges the addition into the kernel when it saves (and
+Owns two differences from `keras.layers.Dense`. That one merges the addition into the kernel when it saves (and
 where the kernel is int8, quantizes the sum anew, which moves every number), so that training could not go on
-from a file. Refuses arithmetic: the layer computes as Keras' does.
+from a file. And on JAX this one makes one list of all positions. Refuses arithmetic: the layer computes as Keras' does.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, final
 import keras
 import numpy as np
 
+from .backend import BACKEND, Tensor
 from .low_rank import LORA_ARRAYS, merged, plain_alpha
 
 
@@ -35,6 +36,18 @@ class GPT2Dense(keras.layers.Dense):
 
     lora_enabled: bool
     lora_alpha: int | float
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """As Keras', (..., width) to (..., units); on JAX over one list of all positions.
+
+        For the gradient of the kernel XLA makes one axis of two contracted ones by copying both factors transposed. A
+        training step of gpt2-small on two cores, 8 x 512, JAX 0.10: 34.5 seconds of CPU time as they come, 29.5 so.
+        """
+        if BACKEND != "jax" or len(inputs.shape) < 3:
+            return super().call(inputs, training=training)
+        *leading, width = inputs.shape
+        listed = super().call(keras.ops.reshape(inputs, (-1, width)), training=training)
+        return keras.ops.reshape(listed, (*leading, listed.shape[-1]))
 
     def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
         """As Keras'. (Keras' own refuses every subclass, for fear of what they compute.)"""

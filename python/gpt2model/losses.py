@@ -16,24 +16,34 @@ from .bounds import IGNORED_LABEL, poison, signed
 from .config import PROBLEM_TYPES, GPT2Config
 
 
-def _plain_log_sum_exp(logits: Tensor) -> Tensor:
-    """log of the sum of exp(logits), (...), without overflow."""
+def _plain_surprise(logits: Tensor, labels: Tensor) -> Tensor:
+    """log of the sum of exp(logits), without overflow, less the logit of the label: (...)."""
     greatest = ops.max(logits, axis=-1, keepdims=True)
-    return ops.squeeze(greatest, -1) + ops.log(ops.sum(ops.exp(logits - greatest), axis=-1))
+    total = ops.squeeze(greatest, -1) + ops.log(ops.sum(ops.exp(logits - greatest), axis=-1))
+    picked = ops.take_along_axis(logits, ops.expand_dims(labels, -1), axis=-1)
+    return total - ops.squeeze(picked, -1)
 
 
 if BACKEND == "jax":
     import jax
 
-    _log_sum_exp: Any = jax.custom_jvp(_plain_log_sum_exp)
+    # Keras' own way for JAX keeps the log-probabilities beside the logits, each of them 823 MB for 8 x 512 positions
+    # of gpt2-small; left to itself, JAX keeps exp(logits - greatest) and scatters the label's derivative. Head and loss
+    # with their gradients there, CPU seconds and temporary megabytes: Keras 8.9 and 1570, derivative left to JAX 8.3
+    # and 785, as here 7.7 and 785, of which the three products alone are 7.6. Picking the label by comparison in the
+    # first passage as well, which XLA writes out whole, took a training step's memory from 10.4 to 10.9 GB.
+    _jax_surprise: Any = jax.custom_jvp(_plain_surprise)
 
-    @_log_sum_exp.defjvp
-    def _softmax_of_change(primals: Any, tangents: Any) -> Any:
-        """The derivative is softmax, computed afresh in the passage that needs it: left to itself, JAX keeps
-        exp(logits - greatest) for it, another copy of the largest tensor of all."""
-        (logits,), (change,) = primals, tangents
-        value = _log_sum_exp(logits)
-        return value, ops.sum(ops.exp(logits - ops.expand_dims(value, -1)) * change, axis=-1)
+    @_jax_surprise.defjvp
+    def _softmax_less_label(primals: Any, tangents: Any) -> Any:
+        """The derivative is softmax less one at the label, computed afresh, by comparison, where it is needed."""
+        (logits, labels), (change, _) = primals, tangents
+        value = _jax_surprise(logits, labels)
+        place = ops.arange(logits.shape[-1], dtype=labels.dtype)
+        chosen = ops.expand_dims(labels, -1)
+        picked = ops.take_along_axis(logits, chosen, axis=-1)
+        softmax = ops.exp(logits - (ops.expand_dims(value, -1) + picked))
+        return value, ops.sum((softmax - ops.cast(ops.equal(place, chosen), logits.dtype)) * change, axis=-1)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor, ignored: int | Tensor = IGNORED_LABEL) -> Tensor:
@@ -68,13 +78,7 @@ def _surprise(logits: Tensor, labels: Tensor) -> Tensor:
         # These backends have a kernel for it; picking from the logits by index instead cost TensorFlow tens of
         # gigabytes.
         return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    # Keras' own way for JAX keeps the log-probabilities beside the logits, each of them 823 MB for 8 x 512
-    # positions of gpt2-small. Head and loss with their gradients there, CPU seconds and temporary megabytes:
-    # Keras 8.9 and 1570, picked by index 8.3 and 785, picked by comparison with the derivative left to JAX 8.4
-    # and 785, as here 7.7 and 785, of which the three products alone are 7.6.
-    place = ops.arange(logits.shape[-1], dtype=labels.dtype)
-    picked = ops.sum(ops.where(ops.equal(place, ops.expand_dims(labels, -1)), logits, 0.0), axis=-1)
-    return _log_sum_exp(logits) - picked
+    return _jax_surprise(logits, labels)
 
 
 def counted(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
