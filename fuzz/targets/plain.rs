@@ -2,8 +2,9 @@
 //! the targets hold it to. It shares no code with the core; its Unicode classes come from regex-syntax by name.
 #![allow(dead_code)] // each target uses a part
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 pub const PATTERN: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
@@ -94,8 +95,8 @@ pub fn merge<T: Clone>(parts: &mut Vec<T>, rank: impl Fn(&T, &T) -> Option<(usiz
 /// GPT-2's merges as pairs of ids, and what pretokens became before: most of an input is as in the one before it.
 pub struct Merges {
     bytes: [u32; 256],
-    ranks: HashMap<(u32, u32), (usize, u32)>,
-    seen: HashMap<Box<str>, Box<[u32]>>,
+    ranks: FxHashMap<(u32, u32), (usize, u32)>,
+    seen: FxHashMap<Box<str>, Box<[u32]>>,
 }
 
 impl Merges {
@@ -109,7 +110,7 @@ impl Merges {
         }
         let pairs = merges.iter().enumerate();
         let ranks = pairs.map(|(rank, &(left, right, _))| ((left, right), (rank, 256 + rank as u32))).collect();
-        Merges { bytes, ranks, seen: HashMap::new() }
+        Merges { bytes, ranks, seen: FxHashMap::default() }
     }
 
     /// The ids of one pretoken. Quadratic.

@@ -151,10 +151,10 @@ class GenerationConfig:
         """
         path = Path(where)
         path = path / FILE if path.is_dir() else path
-        text = path.read_text("utf-8")
+        data = path.read_bytes()
         try:
-            config = cls.from_dict(json.loads(text))
-        except (TypeError, ValueError) as error:
+            config = cls.from_dict(json.loads(data.decode()))
+        except (TypeError, ValueError, RecursionError) as error:
             raise GenerationConfigError(f"{path}: {error}") from error
         return config.update(**options) if options else config
 
