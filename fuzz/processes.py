@@ -98,12 +98,12 @@ def content(place: Path) -> dict[str, bytes]:
 def kills(name: str, save: Save, count: int) -> bool:
     """Kills a process that saves two versions by turns, at any moment; each file must be whole, old or new."""
     with tempfile.TemporaryDirectory() as folder:
-        place, versions, took = Path(folder, "saved"), [], 0.0
-        for version in (0, 1):
+        place, versions, took = Path(folder, "saved"), [], 1.0
+        for version in (0, 1, 0, 1):
             place.mkdir(exist_ok=True)
             start = time.perf_counter()
             save(place, version)
-            took = max(took, time.perf_counter() - start)
+            took = min(took, time.perf_counter() - start)
             versions.append(content(place))
         chance = random.Random(name)
         broken = mixed = 0
@@ -122,7 +122,7 @@ def kills(name: str, save: Save, count: int) -> bool:
             whole = all(
                 any(data == version.get(file) for version in versions) for file, data in found.items()
             )
-            broken += not whole or not os.WIFSIGNALED(status) or found.keys() != versions[1].keys()
+            broken += not whole or not os.WIFSIGNALED(status) or found.keys() != versions[-1].keys()
             mixed += whole and found not in versions
             for path in place.iterdir():
                 if path.name.startswith("."):
@@ -263,6 +263,7 @@ def released() -> None:
 
 def main() -> int:
     options = parse()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     fine = [kills(name, save, options.kills) for name, save in savers()]
     fine += [starts(method, options.forks) for method in ("fork", "spawn", "forkserver")]
     fine += [many_threads(options.minutes), interrupts(options.interrupts)]
