@@ -18,6 +18,7 @@ import os
 import random
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gpt2tok
 from gpt2tok.cli import main as command
@@ -234,31 +236,50 @@ def _numpy() -> bool:
     return True
 
 
+BATCH = """
+import random, gpt2tok
+chance = random.Random(0)
+digits = ["".join(chance.choices("0123456789", k=100_000)) for _ in range(100)]
+encoding = gpt2tok.get_encoding("gpt2")
+"""
+
+
 def released() -> None:
-    """How much of its rate a thread of Python's keeps beside a batch. Prints only: it depends on free cores."""
-    encoding = gpt2tok.get_encoding("gpt2")
-    chance = random.Random(0)
-    digits = ["".join(chance.choices("0123456789", k=100_000)) for _ in range(60)]
-    rates = []
-    for call in (partial(time.sleep, 1.0), partial(encoding.count_batch, digits, num_threads=1)):
-        stop, counted = threading.Event(), [0]
-
-        def count(stop: threading.Event = stop, counted: list[int] = counted) -> None:
-            while not stop.is_set():
-                for _ in range(1000):
-                    pass
-                counted[0] += 1
-
-        thread = threading.Thread(target=count)
-        thread.start()
-        start, before = time.perf_counter(), counted[0]
-        call()
-        rates.append((counted[0] - before) / (time.perf_counter() - start))
-        stop.set()
-        thread.join()
+    """The rate of a thread of Python's beside a batch, and beside the same batch in a process of its own: what the
+    second costs is the machine's (shared cores), the rest the interpreter's lock. Prints only, for it depends on
+    free cores."""
+    names: dict[str, Any] = {}
+    exec(BATCH, names)
+    encode = partial(names["encoding"].count_batch, names["digits"], num_threads=1)
+    other = BATCH + "while True: encoding.count_batch(digits, num_threads=1)"
+    with subprocess.Popen([sys.executable, "-c", other]) as process:
+        time.sleep(1)
+        apart = _rate(partial(time.sleep, 1.0))
+        process.kill()
+    alone, beside = _rate(partial(time.sleep, 1.0)), _rate(encode)
     print(
-        f"the interpreter's lock: beside a batch on one thread, Python keeps {rates[1] / rates[0]:.0%} of its rate"
+        f"the interpreter's lock: beside a batch on one thread Python keeps {beside / alone:.0%} of its rate;"
+        f" beside that batch in another process {apart / alone:.0%}"
     )
+
+
+def _rate(call: Callable[[], object]) -> float:
+    stop, counted = threading.Event(), [0]
+
+    def count() -> None:
+        while not stop.is_set():
+            for _ in range(1000):
+                pass
+            counted[0] += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    start, before = time.perf_counter(), counted[0]
+    call()
+    rate = (counted[0] - before) / (time.perf_counter() - start)
+    stop.set()
+    thread.join()
+    return rate
 
 
 def main() -> int:

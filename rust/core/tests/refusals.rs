@@ -5,17 +5,19 @@
 
 use std::collections::BTreeSet;
 
-use gpt2tok_core::load::{Options, SpecialId, from_parts, from_tiktoken, from_tokenizer_json, parse_merges, parse_vocab};
+use gpt2tok_core::load::{
+    Options, SpecialId, from_parts, from_tiktoken, from_tokenizer_json, parse_merges, parse_vocab,
+};
 use gpt2tok_core::special::{Choice, SpecialError};
 use gpt2tok_core::train::{self, Cut, Stream, TrainError, Trainer, Watch};
 use gpt2tok_core::{Definition, EncodeError, Encoding, Interrupted, Scratch, VocabError};
 
 /// The names of an enum's variants, and which one a value is.
 macro_rules! variants {
-    ($all:ident, $name_of:ident, $error:ty, $($variant:ident),+ $(,)?) => {
+    ($all:ident, $name_of:ident, $error:ident, $($variant:ident),+ $(,)?) => {
         const $all: &[&str] = &[$(stringify!($variant)),+];
         fn $name_of(error: &$error) -> &'static str {
-            match error { $(<$error>::$variant { .. } => stringify!($variant)),+ }
+            match error { $($error::$variant { .. } => stringify!($variant)),+ }
         }
     };
 }
@@ -35,7 +37,12 @@ variants!(
 );
 
 /// Each case gives its variant and all of its message; together they are all variants but those `not_here`.
-fn check<E: std::fmt::Display>(all: &[&str], not_here: &[&str], name: fn(&E) -> &'static str, cases: Vec<(&str, E, &str)>) {
+fn check<E: std::fmt::Display>(
+    all: &[&str],
+    not_here: &[&str],
+    name: fn(&E) -> &'static str,
+    cases: Vec<(&str, E, &str)>,
+) {
     let mut raised = BTreeSet::new();
     for (variant, error, message) in cases {
         assert_eq!((name(&error), error.to_string().as_str()), (variant, message));
@@ -92,9 +99,9 @@ fn every_error_of_a_vocabulary() {
         ("AddedFlag", tokenizer(r#""added_tokens": [{"id": 4, "content": "<x>", "lstrip": true}],"#, ""),
             "tokenizer.json: added token \"<x>\" has lstrip, which an Encoding's special tokens do not know; load the file \
              with GPT2TokenizerFast(tokenizer_file=...), or take the flag away"),
-        ("DuplicateToken", two(r#"{"a": 0, "a": 1}"#, ""),
+        ("DuplicateToken", two(r#"{"a": 0, "a": 1, "<unk>": 2}"#, ""),
             "token \"a\" stands twice, with ids 0 and 1; remove one of the two entries"),
-        ("DuplicateId", two(r#"{"a": 0, "b": 0}"#, ""),
+        ("DuplicateId", two(r#"{"a": 0, "b": 0, "<unk>": 1}"#, ""),
             "id 0 is given to both \"a\" and \"b\"; every token needs an id of its own"),
         ("IdOutOfRange", two(r#"{"a": -1}"#, ""),
             "token \"a\" has id -1, but ids must be whole numbers below 16777216; renumber the vocabulary"),
