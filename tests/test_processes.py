@@ -138,7 +138,9 @@ def test_a_fork_in_the_middle_of_a_batch() -> None:
     assert run(code) == "done\n"
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs a system that lists a process's threads")
+@pytest.mark.skipif(
+    not Path("/proc/self/task").exists(), reason="needs a system that lists a process's threads"
+)
 def test_a_fork_ends_idle_threads_and_warns_of_none() -> None:
     """Python 3.12 and later warn of a fork of a process with threads: those of a pool that waits must not be why."""
     code = """
