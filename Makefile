@@ -6,17 +6,20 @@ MINUTES ?= 10
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
+TRUST_ARGS ?= --kills 1000 --forks 1000 --interrupts 200 --minutes 10
+GROWTH_ARGS ?= --time --most 100000000 --memory --texts 10000000
 
 DEMO := .venv-demo
 # TensorFlow with TensorFlow Text comes for these versions of Python; the others are shown tokenization alone.
 DEMO_EXTRAS ?= $(shell $(PYTHON) -c 'import sys; print("model tf stats" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))')
 TEST := .venv-test
 BENCH := .venv-bench
+WHEEL := .venv-wheel
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve picture proof proof-model clean toolchain demo-environment \
-	test-environment bench-environment
+.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust wheel-check \
+	picture proof proof-model clean toolchain demo-environment test-environment bench-environment
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -58,8 +61,20 @@ fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 ea
 	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)
 	$(TEST)/bin/python fuzz/roundtrip.py --minutes $(MINUTES)
 
-fuzz-smoke: test-environment ## the same for 20 seconds each
-	@$(MAKE) --no-print-directory fuzz MINUTES=0.34
+fuzz-smoke: test-environment ## the same for 15 seconds each
+	@$(MAKE) --no-print-directory fuzz MINUTES=0.25
+
+trust: test-environment ## kills while saving, forks, Ctrl-C, threads, growth, in thousands: an hour (TRUST_ARGS= for a few of each)
+	$(TEST)/bin/python fuzz/processes.py $(TRUST_ARGS)
+	$(TEST)/bin/python fuzz/growth.py $(GROWTH_ARGS)
+
+wheel-check: toolchain ## build the wheel, and let abi3audit and twine look at it
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet abi3audit twine
+	rm -rf build/wheel
+	$(WHEEL)/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(WHEEL)/bin/abi3audit --strict --verbose build/wheel/*.whl
+	$(WHEEL)/bin/twine check --strict build/wheel/*.whl
 
 fuzz-serve: test-environment ## 10,000 mutated requests to `gpt2tok serve`, and as many calls of the loaded signatures
 	$(TEST)/bin/python tests/serve/fuzz_server.py
@@ -74,7 +89,7 @@ picture: demo-environment ## draw docs/show.svg again
 	$(DEMO)/bin/python scripts/draw_show.py
 
 clean: ## remove the environments and everything built
-	rm -rf $(DEMO) $(TEST) $(BENCH) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(BENCH) $(WHEEL) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python scripts tests fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 toolchain:

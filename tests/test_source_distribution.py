@@ -29,7 +29,8 @@ def test_every_file_of_the_project_is_included() -> None:
     included = {path for pattern in INCLUDED for path in ROOT.glob(pattern) if path.is_file()}
     wanted = files("tests", "scripts", "fuzz", "docs", ".ci")
     wanted |= {
-        ROOT / name for name in ("Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", ".gitignore")
+        ROOT / name
+        for name in ("Makefile", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", ".gitignore")
     }
     wanted |= {path for path in (ROOT / "rust").iterdir() if path.suffix == ".toml"}
     assert len(wanted) > 100

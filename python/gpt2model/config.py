@@ -253,7 +253,7 @@ class GPT2Config:
         text = str(source) if is_text else Path(source).read_text("utf-8")
         try:
             fields = json.loads(text)
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, RecursionError) as error:
             raise ValueError(f"GPT2Config: {place} is not JSON ({error}).") from error
         if not isinstance(fields, dict):
             raise ValueError(f"GPT2Config: {place} holds a JSON {type(fields).__name__}, not an object.")

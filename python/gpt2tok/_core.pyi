@@ -17,6 +17,7 @@ __all__ = [
     "UnknownTokenError",
     "VocabError",
     "__version__",
+    "_before_fork",
     "_restore",
     "gpt2_vocabulary",
     "last_cut",
@@ -243,6 +244,7 @@ class Trainer:
         self, name: str, *, progress: Callable[[int, int], object] | None = None
     ) -> tuple[Encoding, int, int, int, int]: ...
 
+def _before_fork() -> None: ...
 def _restore(state: Any = None) -> Encoding: ...
 def gpt2_vocabulary() -> tuple[
     dict[str, int], list[tuple[str, str]]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import os
 
 import numpy as np
 import pytest
@@ -411,6 +413,21 @@ def test_guesses_of_another_vocabulary():
         ours.generate(PROMPT[:1], assistant_model=speaking())
     with pytest.raises(GenerationConfigError, match="one row"):
         ours.generate(PROMPT, assistant_model=ours)
+
+
+def test_a_configuration_s_file_is_never_half_written(tmp_path, monkeypatch):
+    file = GenerationConfig(max_new_tokens=9).save_pretrained(tmp_path)
+    before = file.read_bytes()
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="free some space"):
+        GenerationConfig(max_new_tokens=10).save_pretrained(tmp_path)
+    with pytest.raises(OSError, match="free some space"):
+        GenerationConfig().save_pretrained(tmp_path / "new")
+    assert [path.name for path in tmp_path.iterdir()] == [file.name] and file.read_bytes() == before
 
 
 def test_configuration_files(tmp_path):

@@ -39,7 +39,7 @@ def description_of(directory: str | os.PathLike[str]) -> dict[str, Any]:
         size, digest = told["vocabulary"]["size"], told["vocabulary"]["sha256"]
         whole = isinstance(size, int) and isinstance(digest, str)
         whole = whole and isinstance(told["options"], dict) and isinstance(told["model"]["vocab_size"], int)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{file} cannot be read ({error!r}): export the model again.") from error
     if not whole:
         raise CheckpointError(f"{file} says other things than an export writes: export the model again.")

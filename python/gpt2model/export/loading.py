@@ -13,6 +13,7 @@ from typing import Any, final
 from gpt2tok import VocabError
 from gpt2tok.serving.conventions import reason_of
 
+from ..errors import CheckpointError
 from ..extras import extra_named
 from ..vocabulary import FIELD, Vocabulary, check_fit, vocabulary_of
 from .description import description_of
@@ -28,7 +29,7 @@ def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = N
 
     Raises:
         OSError: nothing is there, or not all of it.
-        CheckpointError: its description is broken.
+        CheckpointError: its description or its graph is broken.
         VocabError: the tokenizer is another one, or its size and the model's do not fit.
         TypeError: `tokenizer` is none of this project's.
 
@@ -57,7 +58,13 @@ def load_text_generator(directory: str | os.PathLike[str], *, tokenizer: Any = N
             )
     with extra_named("load_text_generator"):
         import tensorflow
-    return TextGenerator(tensorflow.saved_model.load(str(directory)), told)
+    try:
+        loaded = tensorflow.saved_model.load(str(directory))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{directory}: its saved_model.pb is broken ({str(error).splitlines()[0]}): export the model again."
+        ) from error
+    return TextGenerator(loaded, told)
 
 
 @final

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
+from gpt2tok.files import new_directory, write_atomically
+
 from ..errors import GenerationConfigError
 from .conflicts import check_given, check_together
 from .fields import NOTES, OPTIONS, check_option
@@ -149,18 +151,22 @@ class GenerationConfig:
         """
         path = Path(where)
         path = path / FILE if path.is_dir() else path
-        text = path.read_text("utf-8")
+        data = path.read_bytes()
         try:
-            config = cls.from_dict(json.loads(text))
-        except (TypeError, ValueError) as error:
+            config = cls.from_dict(json.loads(data.decode()))
+        except (TypeError, ValueError, RecursionError) as error:
             raise GenerationConfigError(f"{path}: {error}") from error
         return config.update(**options) if options else config
 
     def save_pretrained(self, directory: str | Path) -> Path:
-        """Write generation_config.json into a directory, made if it is not there; gives its path."""
+        """Write generation_config.json into a directory, made if it is not there; gives its path.
+
+        Raises:
+            OSError: it cannot be written; an old file is untouched.
+        """
         path = Path(directory) / FILE
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.to_dict(), indent=2) + "\n", "utf-8")
+        with new_directory(path.parent):
+            write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
         return path
 
     def __eq__(self, other: object) -> bool:

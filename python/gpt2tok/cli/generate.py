@@ -185,7 +185,7 @@ def _prompt(line: bytes, number: int) -> str:
     where = f"standard input: line {number}"
     try:
         value = json.loads(line)
-    except ValueError as error:  # UnicodeDecodeError is one
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is one
         raise DataError(f'{where}: no JSON ({error}): give a JSON string, or {{"prompt": "..."}}') from error
     value = value.get("prompt") if isinstance(value, dict) else value
     if not isinstance(value, str):

@@ -28,15 +28,24 @@ mod _core {
     #[pymodule_export]
     use super::load::{_restore, read_merges_txt, read_vocab_json};
     #[pymodule_export]
+    use super::pool::_before_fork;
+    #[pymodule_export]
     use super::stream::PyDecodeStream;
     #[pymodule_export]
     use super::tables::{gpt2_vocabulary, last_cut, unicode_ranges};
     #[pymodule_export]
     use super::train::PyTrainer;
     use pyo3::prelude::*;
+    use pyo3::types::IntoPyDict;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        // Systems that cannot fork have no such function.
+        if let Some(register) = module.py().import("os")?.getattr_opt("register_at_fork")? {
+            let hooks = [("before", module.getattr("_before_fork")?)].into_py_dict(module.py())?;
+            register.call((), Some(&hooks))?;
+        }
+        Ok(())
     }
 }
