@@ -9,13 +9,13 @@ cd "$(dirname "$0")/.."
 seconds=${1:?usage: fuzz/run.sh SECONDS_PER_TARGET [TARGET ...]}
 shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(encode merge special decode load mutants train)
+[ ${#targets[@]} -gt 0 ] || targets=(encode scan merge special decode load mutants train)
 
 # What they gain by longer inputs they lose in number.
-declare -A longest=([encode]=512 [merge]=512 [special]=256 [decode]=1024 [load]=4096 [mutants]=256 [train]=512)
+declare -A longest=([encode]=512 [scan]=512 [merge]=512 [special]=256 [decode]=1024 [load]=4096 [mutants]=256 [train]=512)
 
-# FUZZ_FAST=1: without AddressSanitizer and the tracing of comparisons, which is several times as many inputs. The core
-# has no unsafe code for AddressSanitizer to look at (docs/unsafe.md); overflows and debug assertions stay checked.
+# FUZZ_FAST=1: without AddressSanitizer and the tracing of comparisons, which is several times as many inputs. What
+# unsafe code the core has (docs/unsafe.md) is for the ordinary build to look at; overflows and debug assertions stay checked.
 build=()
 [ -z "${FUZZ_FAST:-}" ] || build=(--sanitizer none --no-trace-compares --target-dir fuzz/target/fast)
 
@@ -29,7 +29,7 @@ for target in "${targets[@]}"; do
     log=$(mktemp)
     dictionary=()
     case $target in
-    encode) dictionary=(-dict=fuzz/encode.dict) ;;
+    encode | scan) dictionary=(-dict=fuzz/encode.dict) ;;
     load) dictionary=(-dict=fuzz/load.dict) ;;
     esac
     if cargo fuzz run --fuzz-dir fuzz "${build[@]}" "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
