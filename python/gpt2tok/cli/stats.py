@@ -18,7 +18,7 @@ from typing import Any
 
 from gpt2tok import files
 from gpt2tok._core import Encoding, TokenizerError, VocabError
-from gpt2tok.cli.blocks import exact_blocks
+from gpt2tok.blocks import exact_blocks
 from gpt2tok.cli.problems import DONE, DataError, UsageError
 from gpt2tok.cli.progress import Progress, progress
 from gpt2tok.cli.stdout import print_text
