@@ -18,7 +18,12 @@ const MAX_NARROW: usize = 7;
 /// How many 32-bit ids fit.
 const MAX_WIDE: usize = 3;
 
-const FIRST_SETS: usize = 1 << 10;
+/// How many ids an entry holds.
+pub(super) const fn most_ids<const NARROW: bool>() -> usize {
+    if NARROW { MAX_NARROW } else { MAX_WIDE }
+}
+
+const FIRST_SETS: usize = 1 << 12;
 const MOST_SETS: usize = 1 << 16;
 
 /// Vocabularies that one cache serves at a time, told apart by 4 bits of the key.
@@ -180,8 +185,7 @@ impl Cache {
     /// Remembers what a text became, if it fits.
     pub(super) fn put<const NARROW: bool>(&mut self, key: Key, ids: &[TokenId]) {
         let mut entry = [0; ENTRY];
-        let most = if NARROW { MAX_NARROW } else { MAX_WIDE };
-        if ids.is_empty() || ids.len() > most {
+        if ids.is_empty() || ids.len() > most_ids::<NARROW>() {
             return;
         }
         for (at, word) in [key.low, key.high].into_iter().enumerate() {
@@ -198,7 +202,7 @@ impl Cache {
             }
         }
         entry[ENTRY - 1] = ids.len() as u16;
-        if self.news > self.sets && self.sets < MOST_SETS {
+        if self.news > 2 * self.sets && self.sets < MOST_SETS {
             self.grow();
         }
         self.news += 1;

@@ -147,7 +147,7 @@ impl Bpe {
             ids,
             pairs,
             joins,
-            whole: Whole::default(),
+            whole: Whole::new(&[]),
             whole_is_merged: true,
             proper: lookups.trusted,
             narrow: false,

@@ -25,21 +25,27 @@ impl Step {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    pair: u64,
-    step: Step,
+/// Two forms of one table. `Narrow` is for vocabularies of at most 65,536 symbols whose products are numbered in the order
+/// of their merges, as GPT-2's are: a slot of 8 bytes says it all, and what is looked into stays in half the memory.
+#[derive(Debug)]
+enum Slots {
+    /// Left and right in 16 bits each, the rank in 32 above them.
+    Narrow(Box<[u64]>),
+    Wide(Box<[(u64, Step)]>),
 }
 
-/// No pair of symbols: vocabularies are far smaller than 2^32.
+/// No slot of a pair: vocabularies have far fewer than 2^32 merges and symbols.
 const EMPTY: u64 = u64::MAX;
+
+/// A product's symbol less its rank, in a table that is narrow.
+const FIRST_PRODUCT: u32 = 256;
 
 #[derive(Debug)]
 pub(super) struct Pairs {
-    slots: Box<[Slot]>,
+    slots: Slots,
     shift: u32,
     /// One bit for every pair in `slots`, chosen by its hash: most questions are about pairs that do not merge, and
-    /// this answers four of five of those from 32 KB instead of from 2 MB.
+    /// this answers four of five of those from 32 KB.
     maybe: Box<[u64]>,
 }
 
@@ -47,19 +53,33 @@ impl Pairs {
     /// If a pair is named twice, its lowest rank counts.
     pub(super) fn new(merges: &[Merge]) -> Self {
         let count = slots_for(merges.len());
-        let mut pairs = Pairs {
-            slots: vec![Slot { pair: EMPTY, step: Step::NONE }; count].into_boxed_slice(),
-            shift: u64::BITS - count.trailing_zeros(),
-            maybe: vec![0; (count / 32).max(1)].into_boxed_slice(),
+        let small = |symbol: Symbol| u16::try_from(symbol.0).is_ok();
+        let fits = |merge: &Merge| {
+            small(merge.left) && small(merge.right) && merge.rank.0.checked_add(FIRST_PRODUCT) == Some(merge.product.0)
         };
+        let slots = if merges.iter().all(fits) {
+            Slots::Narrow(vec![EMPTY; count].into_boxed_slice())
+        } else {
+            Slots::Wide(vec![(EMPTY, Step::NONE); count].into_boxed_slice())
+        };
+        let shift = u64::BITS - count.trailing_zeros();
+        let mut pairs = Pairs { slots, shift, maybe: vec![0; (count / 32).max(1)].into_boxed_slice() };
         for merge in merges {
-            let pair = key(merge.left, merge.right);
-            let step = Step::new(merge.rank, merge.product);
-            let (word, bit) = pairs.bit(fold(pair, 0));
+            let hash = fold(key(merge.left, merge.right), 0);
+            let (word, bit) = pairs.bit(hash);
             pairs.maybe[word] |= bit;
-            let place = pairs.place(pair, fold(pair, 0));
-            let slot = &mut pairs.slots[place];
-            *slot = Slot { pair, step: step.min(slot.step) };
+            match &mut pairs.slots {
+                Slots::Narrow(slots) => {
+                    let pair = narrow_key(merge.left, merge.right);
+                    let slot = &mut slots[place(slots, hash, shift, |slot| is_narrow(slot, pair))];
+                    *slot = (*slot).min(u64::from(merge.rank.0) << 32 | u64::from(pair));
+                }
+                Slots::Wide(slots) => {
+                    let pair = key(merge.left, merge.right);
+                    let slot = &mut slots[place(slots, hash, shift, |slot| is_wide(slot, pair))];
+                    *slot = (pair, Step::new(merge.rank, merge.product).min(slot.1));
+                }
+            }
         }
         pairs
     }
@@ -67,19 +87,35 @@ impl Pairs {
     /// The step that merges `left` with `right`, or [`Step::NONE`].
     #[inline]
     pub(super) fn get(&self, left: Symbol, right: Symbol) -> Step {
-        let pair = key(left, right);
-        let hash = fold(pair, 0);
+        let hash = fold(key(left, right), 0);
         let (word, bit) = self.bit(hash);
         if self.maybe[word] & bit == 0 {
             return Step::NONE;
         }
-        self.slots[self.place(pair, hash)].step
+        match &self.slots {
+            Slots::Narrow(slots) => {
+                let pair = narrow_key(left, right);
+                narrow_step(slots[place(slots, hash, self.shift, |slot| is_narrow(slot, pair))])
+            }
+            Slots::Wide(slots) => {
+                let pair = key(left, right);
+                slots[place(slots, hash, self.shift, |slot| is_wide(slot, pair))].1
+            }
+        }
     }
 
     /// Every pair and the step that merges it, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = ((Symbol, Symbol), Step)> {
-        let used = self.slots.iter().filter(|slot| slot.pair != EMPTY);
-        used.map(|slot| ((Symbol((slot.pair >> 32) as u32), Symbol(slot.pair as u32)), slot.step))
+        let (narrow, wide): (&[u64], &[(u64, Step)]) = match &self.slots {
+            Slots::Narrow(slots) => (slots, &[]),
+            Slots::Wide(slots) => (&[], slots),
+        };
+        let symbols = |left: u64, right: u64| (Symbol(left as u32), Symbol(right as u32));
+        let narrow = narrow.iter().filter(|&&slot| slot != EMPTY);
+        let wide = wide.iter().filter(|slot| slot.0 != EMPTY);
+        narrow
+            .map(move |&slot| (symbols(slot >> 16 & 0xffff, slot & 0xffff), narrow_step(slot)))
+            .chain(wide.map(move |slot| (symbols(slot.0 >> 32, slot.0), slot.1)))
     }
 
     /// The bit that stands for a hash, from hash bits that do not choose the slot.
@@ -87,20 +123,45 @@ impl Pairs {
     fn bit(&self, hash: u64) -> (usize, u64) {
         ((hash >> 6) as usize & (self.maybe.len() - 1), 1 << (hash & 63))
     }
+}
 
-    /// Where this pair is, or where it would go.
-    #[inline]
-    fn place(&self, pair: u64, hash: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut place = (hash >> self.shift) as usize & mask;
-        while self.slots[place].pair != pair && self.slots[place].pair != EMPTY {
-            place = (place + 1) & mask;
-        }
-        place
+/// Where the pair of this hash is, or where it would go; `here` is true of its slot and of an empty one.
+#[inline]
+fn place<T>(slots: &[T], hash: u64, shift: u32, here: impl Fn(&T) -> bool) -> usize {
+    let mask = slots.len() - 1;
+    let mut place = (hash >> shift) as usize & mask;
+    while !here(&slots[place]) {
+        place = (place + 1) & mask;
     }
+    place
+}
+
+#[inline]
+fn is_narrow(slot: &u64, pair: u32) -> bool {
+    *slot as u32 == pair || *slot == EMPTY
+}
+
+#[inline]
+fn is_wide(slot: &(u64, Step), pair: u64) -> bool {
+    slot.0 == pair || slot.0 == EMPTY
+}
+
+#[inline]
+fn narrow_step(slot: u64) -> Step {
+    if slot == EMPTY {
+        return Step::NONE;
+    }
+    let rank = (slot >> 32) as u32;
+    Step::new(Rank(rank), Symbol(rank.wrapping_add(FIRST_PRODUCT)))
 }
 
 #[inline]
 fn key(left: Symbol, right: Symbol) -> u64 {
     u64::from(left.0) << 32 | u64::from(right.0)
+}
+
+/// For symbols of 16 bits.
+#[inline]
+fn narrow_key(left: Symbol, right: Symbol) -> u32 {
+    left.0 << 16 | right.0
 }

@@ -4,7 +4,7 @@
 //! A pretoken beyond ASCII that is no token is cut between characters that no merge can join, and each part is looked
 //! up for itself: Chinese phrases are nearly all new, their characters are not. The phrase is not remembered then.
 
-use super::cache::{Key, MAX_LEN};
+use super::cache::{Key, MAX_LEN, most_ids};
 use super::{Bpe, Interrupted, Scratch, Sink};
 
 /// Why the quick loop stopped.
@@ -69,7 +69,9 @@ impl Bpe {
         owner: u64,
         scratch: &mut Scratch,
     ) {
-        if self.whole_is_merged && self.repeats_a_byte(&text[start..end], scratch) {
+        // Short indentation is remembered like anything else.
+        if end - start > most_ids::<NARROW>() && self.whole_is_merged && self.repeats_a_byte(&text[start..end], scratch)
+        {
             return;
         }
         let before = scratch.stage.len;

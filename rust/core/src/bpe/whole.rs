@@ -21,13 +21,15 @@ struct LongSlot {
     id: TokenId,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Whole {
     to_7: Box<[Slot<u64>]>,
     to_15: Box<[Slot<u128>]>,
     longer: Box<[LongSlot]>,
     longer_bytes: Box<[u8]>,
-    max_len: usize,
+    /// How long tokens are at most that begin with each byte: most Chinese phrases are longer than any Chinese token,
+    /// and need no look into a table.
+    longest: [u32; 256],
 }
 
 impl Whole {
@@ -40,9 +42,12 @@ impl Whole {
         let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(count(8..=15))].into_boxed_slice();
         let mut longer = vec![LongSlot::default(); slots_for(count(16..=usize::MAX))].into_boxed_slice();
         let mut longer_bytes = Vec::new();
-        let mut max_len = 0;
+        let mut longest = [0; 256];
         for &(bytes, id) in tokens {
-            max_len = max_len.max(bytes.len());
+            if let Some(&first) = bytes.first() {
+                let longest = &mut longest[usize::from(first)];
+                *longest = (bytes.len() as u32).max(*longest);
+            }
             match bytes.len() {
                 0 => {}
                 len @ 1..=7 => {
@@ -63,13 +68,16 @@ impl Whole {
                 }
             }
         }
-        Whole { to_7, to_15, longer, longer_bytes: longer_bytes.into_boxed_slice(), max_len }
+        Whole { to_7, to_15, longer, longer_bytes: longer_bytes.into_boxed_slice(), longest }
     }
 
     /// The id of `text[start..end]`, at least one byte, if it is in the table.
     #[inline]
     pub(super) fn get(&self, text: &[u8], start: usize, end: usize) -> Option<TokenId> {
         let len = end - start;
+        if len > self.longest[usize::from(text[start])] as usize {
+            return None;
+        }
         if len <= 7 {
             let key = key_of_7(text, start, len);
             return find(&self.to_7, hash_7(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
@@ -77,9 +85,6 @@ impl Whole {
         if len <= 15 {
             let key = key_of_15(text, start, len);
             return find(&self.to_15, hash_15(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
-        }
-        if len > self.max_len {
-            return None;
         }
         let bytes = &text[start..end];
         let hash = hash_bytes(bytes);
