@@ -27,7 +27,10 @@ def gpt2tok(_: Path, threads: int) -> Calls:
 
     encoding = gpt2tok.get_encoding("gpt2")
     return {
-        "ids": lambda texts: encoding.encode_ragged(texts, num_threads=threads, disallowed_special=()),
+        # In 16 bits, as corpora of GPT-2 are kept: half the memory to write is a fifth of the time.
+        "ids": lambda texts: encoding.encode_ragged(
+            texts, num_threads=threads, disallowed_special=(), dtype="uint16"
+        ),
         "lists": lambda texts: encoding.encode_ordinary_batch(texts, num_threads=threads),
         "one to array": lambda text: encoding.encode_to_numpy(text, disallowed_special=()),
         "one to list": encoding.encode_ordinary,
