@@ -149,9 +149,9 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         if labels.get("mc_labels") is not None:
             scores = output.mc_logits  # (batch, choices)
             choices = scores.shape[-1]
-            if (
-                len(scores.shape) > 2
-            ):  # not projected to one score: every vector is a row, as in Hugging Face's
+            if len(scores.shape) != 2:
+                # As in Hugging Face's: what is not projected to one score gives a row of every vector, and
+                # ids without an axis of choices are the choices of one row.
                 scores = ops.reshape(scores, (-1, choices))
             right = ops.reshape(labels["mc_labels"], (-1,))
             if not same(right.shape[0], scores.shape[0]):

@@ -10,7 +10,7 @@ from typing import Any, final
 
 import keras
 
-from .backend import Tensor
+from .backend import Tensor, sides
 from .base import GPT2PreTrainedModel
 from .config import GPT2Config
 from .dense import GPT2Dense
@@ -113,6 +113,11 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
             (labels["start_positions"], labels["end_positions"]) if isinstance(labels, Mapping) else labels
         )
         batch = output.start_logits.shape[0]
+        if len(output.start_logits.shape) != 2:
+            raise ValueError(
+                "The input must be one text a row, (batch, positions), not "
+                f"{sides(output.start_logits)}, where positions are learned."
+            )
         for name, positions in (("start_positions", start), ("end_positions", end)):
             shape = tuple(positions.shape)
             if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not same(shape[0], batch):

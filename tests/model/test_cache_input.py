@@ -66,6 +66,12 @@ TUPLES = {
     "mixed": ((tuple(pairs()[0]), tuple(pairs()[0] * 2)), ValueError, r"past_key_values\[1\] has 4 parts"),
     "transformers'": (DynamicCache(), TypeError, r"not DynamicCache; tuple\(\(layer.keys.numpy\(\)"),
     "a number": (3, TypeError, "past_key_values must be a KVCache"),
+    "nested lists": (
+        [[np.zeros((3, 4, 5, 4)).tolist()] * 2] * 2,
+        TypeError,
+        r"past_key_values\[0\] must be tensors or arrays, .* not list",
+    ),
+    "numbers": ((1, 2), TypeError, r"past_key_values\[0\] must be tensors or arrays, .* not int"),
 }
 
 

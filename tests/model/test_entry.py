@@ -100,6 +100,12 @@ BAD = [
     ("sequence", {"input_ids": IDS, "labels": i(2) + 3}, ValueError, r"labels\[0\] is 3"),
     ("multi", {"input_ids": IDS, "labels": f(2, 2)}, ValueError, r"takes \(2, 3\)"),
     ("no_pad", {"input_ids": IDS}, ValueError, "no pad_token_id"),
+    (
+        "sequence",
+        {"input_ids": i(2, 3, 6)},
+        ValueError,
+        r"one text a row, \(batch, positions\), not \(2, 3, 6\)",
+    ),
     ("token", {"input_ids": IDS, "labels": i(2)}, ValueError, "labels has shape"),
     ("token", {"input_ids": IDS, "labels": i(2, 6) + 3}, ValueError, r"labels\[0, 0\] is 3"),
     (
@@ -119,6 +125,24 @@ BAD = [
         {"input_ids": IDS, "end_positions": i(2)},
         ValueError,
         "end_positions came without start_positions",
+    ),
+    (
+        "question",
+        {"input_ids": i(2, 3, 6), "start_positions": i(2), "end_positions": i(2)},
+        ValueError,
+        r"one text a row, \(batch, positions\), not \(2, 3, 6\)",
+    ),
+    (
+        "double",
+        {"input_ids": IDS, "mc_labels": i(2)},
+        ValueError,
+        r"mc_labels has shape \(2,\); it must be \(1,\)",
+    ),
+    (
+        "cross",
+        {"input_ids": IDS, "encoder_hidden_states": f(2, 3, 8), "head_mask": f(1, 1, 2, 6, 6)},
+        ValueError,
+        r"head_mask .* 6 keys, but the encoder has 3 positions",
     ),
     (
         "lm",
