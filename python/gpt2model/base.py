@@ -262,6 +262,11 @@ class GPT2PreTrainedModel(keras.Model):
         fields = dict(config)
         if isinstance(fields.get("dtype"), dict):
             fields["dtype"] = keras.dtype_policies.deserialize(fields["dtype"])
+        if "config" not in fields:
+            raise ValueError(
+                f"{cls.__name__}.from_config: there is no 'config' in it, only"
+                f" {', '.join(map(str, fields)) or 'nothing'}: it is not what get_config gives, or damaged."
+            )
         learning, quantizers = fields.pop("learning", None), fields.pop("quantizers", None)
         model = cls(GPT2Config.from_dict(fields.pop("config")), **fields)
         if quantizers:

@@ -126,6 +126,7 @@ class KVCache(NamedTuple):
 
         Raises:
             ContextLengthError: it holds more than `max_length` positions.
+            TypeError, ValueError: it holds no tensors, or no layers.
 
         Example:
             >>> config = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2)
@@ -133,6 +134,10 @@ class KVCache(NamedTuple):
             >>> KVCache.from_tuple(past, max_length=8).offset
             3
         """
+        if past is None or len(past) == 0:
+            raise ValueError(
+                "KVCache.from_tuple: there are no layers; KVCache.empty makes a cache with nothing in it."
+            )
         layers = check_tuple(past)  # each part (batch, heads, filled, head_dim)
         filled = int(layers[0][0].shape[2])
         if filled > max_length:

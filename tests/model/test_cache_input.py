@@ -158,6 +158,12 @@ def test_bad_sizes(model, sizes, error, message):
         KVCache.empty(model.config, *sizes)
 
 
+@pytest.mark.parametrize("past", [None, ()])
+def test_a_cache_of_no_layers(past):
+    with pytest.raises(ValueError, match=r"no layers; KVCache.empty makes"):
+        KVCache.from_tuple(past, 16)
+
+
 def test_an_empty_cache_fits_a_model_of_any_type(model):
     """`KVCache.empty` is told a configuration, which does not say in what type a model computes."""
     half = gpt2model.GPT2LMHeadModel(model.config, dtype="bfloat16")
