@@ -65,7 +65,8 @@ class GPT2PreTrainedModel(keras.Model):
             )
         super().__init__(**checked_options(type(self).__name__, kwargs))
         self.config = config.replace()  # of its own: models change theirs, resizing and loading
-        self._predicting = False
+        self._predicting = False  # caches have no use
+        self._joining = False  # answers are joined by their rows, which a loss has not
         self._told_to_train = False
         # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
         # there.
@@ -141,6 +142,9 @@ class GPT2PreTrainedModel(keras.Model):
         return bool(use_cache)
 
     def _answer(self, output: ModelOutput, return_dict: bool | None) -> Any:
+        if self._joining:
+            for name in ("loss", "mc_loss"):
+                output.pop(name, None)
         as_mapping = self.config.return_dict if return_dict is None else return_dict
         return output if as_mapping else output.to_tuple()
 
@@ -262,6 +266,11 @@ class GPT2PreTrainedModel(keras.Model):
         fields = dict(config)
         if isinstance(fields.get("dtype"), dict):
             fields["dtype"] = keras.dtype_policies.deserialize(fields["dtype"])
+        if "config" not in fields:
+            raise ValueError(
+                f"{cls.__name__}.from_config: there is no 'config' in it, only"
+                f" {', '.join(map(str, fields)) or 'nothing'}: it is not what get_config gives, or damaged."
+            )
         learning, quantizers = fields.pop("learning", None), fields.pop("quantizers", None)
         model = cls(GPT2Config.from_dict(fields.pop("config")), **fields)
         if quantizers:
@@ -347,8 +356,10 @@ class GPT2PreTrainedModel(keras.Model):
         Beside the model's own loss every metric is a weighted one where labels of -100 do not count: Keras tells other
         metrics of no weights.
         """
-        if loss is None and self.ignores_labels and isinstance(metrics, list | tuple):
-            metrics, weighted_metrics = None, [*metrics, *(weighted_metrics or ())]
+        if loss is None and self.ignores_labels and weighted_metrics is None:
+            metrics, weighted_metrics = None, metrics
+        elif loss is None and self.ignores_labels and isinstance(metrics, list | tuple):
+            metrics, weighted_metrics = None, [*metrics, *weighted_metrics]
         super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
 
     def compile_from_config(self, config: Any) -> None:
@@ -380,21 +391,21 @@ class GPT2PreTrainedModel(keras.Model):
             return super().evaluate(x, y, *args, **kwargs)
 
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """As `keras.Model.predict`, without caches in the answer; `x` as for `fit`."""
-        self._predicting = True
+        """As `keras.Model.predict`, without caches and losses in the answer; `x` as for `fit`."""
+        self._predicting = self._joining = True
         try:
             with self._mode_kept():
                 return super().predict(data_for(self, x)[0], *args, **kwargs)
         finally:
-            self._predicting = False
+            self._predicting = self._joining = False
 
     def predict_on_batch(self, x: Any) -> Any:
-        """As `keras.Model.predict_on_batch`, without caches in the answer; `x` as for `fit`."""
-        self._predicting = True
+        """As `keras.Model.predict_on_batch`, without caches and losses in the answer; `x` as for `fit`."""
+        self._predicting = self._joining = True
         try:
             return super().predict_on_batch(data_for(self, x)[0])
         finally:
-            self._predicting = False
+            self._predicting = self._joining = False
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.train_on_batch`; `x` and `y` as for `fit`."""
@@ -471,7 +482,8 @@ class GPT2PreTrainedModel(keras.Model):
         """
         if isinstance(y_pred, ModelOutput):
             if y is None and isinstance(x, Mapping):
-                y = x.get("labels")
+                given = {name: x[name] for name in self.label_names if name in x}
+                y = given.get("labels") if len(self.label_names) == 1 else given or None
             y_pred = self.scores_of(y_pred)
             if self._compile_loss is None and sample_weight is None and y is not None:
                 y, y_pred, sample_weight = self.compared(y, y_pred)

@@ -126,6 +126,7 @@ class KVCache(NamedTuple):
 
         Raises:
             ContextLengthError: it holds more than `max_length` positions.
+            TypeError, ValueError: it holds no tensors, or no layers.
 
         Example:
             >>> config = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2)
@@ -133,6 +134,10 @@ class KVCache(NamedTuple):
             >>> KVCache.from_tuple(past, max_length=8).offset
             3
         """
+        if past is None or len(past) == 0:
+            raise ValueError(
+                "KVCache.from_tuple: there are no layers; KVCache.empty makes a cache with nothing in it."
+            )
         layers = check_tuple(past)  # each part (batch, heads, filled, head_dim)
         filled = int(layers[0][0].shape[2])
         if filled > max_length:
@@ -292,17 +297,22 @@ def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
     TensorFlow's stacked (2, batch, heads, positions, head_dim).
 
     Raises:
+        TypeError: no tensors.
         ValueError: something else.
     """
     layers: list[tuple[Tensor, ...]] = []
     for index, layer in enumerate(past):
         if layer is None:
             raise ValueError(f"past_key_values[{index}] is None; all layers have a past, or none.")
-        parts = (
-            tuple(layer)
-            if isinstance(layer, tuple | list)
-            else tuple(layer[i] for i in range(layer.shape[0]))
-        )
+        if isinstance(layer, tuple | list):
+            parts = tuple(layer)
+        elif hasattr(layer, "shape"):
+            parts = tuple(layer[i] for i in range(layer.shape[0]))
+        else:
+            raise _no_tensors(index, layer)
+        strange = next((part for part in parts if not hasattr(part, "shape")), None)
+        if strange is not None:
+            raise _no_tensors(index, strange)
         if layers and len(parts) != len(layers[0]):
             raise ValueError(
                 f"past_key_values[{index}] has {len(parts)} parts, but past_key_values[0] has {len(layers[0])}."
@@ -315,3 +325,10 @@ def check_tuple(past: Any) -> list[tuple[Tensor, ...]]:
             )
         layers.append(parts)
     return layers
+
+
+def _no_tensors(index: int, given: Any) -> TypeError:
+    return TypeError(
+        f"past_key_values[{index}] must be tensors or arrays, (key, value), not {type(given).__name__}; "
+        "np.asarray makes one of nested lists."
+    )

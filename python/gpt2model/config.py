@@ -165,9 +165,7 @@ class GPT2Config:
             >>> GPT2Config().replace(n_layer=2).n_layer
             2
         """
-        twin = copy.copy(self)
-        object.__setattr__(twin, "_values", copy.deepcopy(self._values))
-        object.__setattr__(twin, "_extra", copy.deepcopy(self._extra))
+        twin = copy.deepcopy(self)
         num_labels = changes.pop("num_labels", None)
         for given, value in changes.items():
             name = ALIASES.get(given, given)
@@ -178,6 +176,9 @@ class GPT2Config:
             twin._set_num_labels(num_labels)
         check_together(twin._values)
         return twin
+
+    def __copy__(self) -> GPT2Config:
+        return copy.deepcopy(self)  # a shallow one would share its fields
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> GPT2Config:

@@ -103,10 +103,19 @@ def _names(name: str, value: Any) -> list[str]:
     return list(value)
 
 
+def _token_id(name: str, value: Any) -> int:
+    number = whole_number(f"GPT2Config: {name}", value)
+    if number < 0:
+        raise ValueError(
+            f"GPT2Config: {name} must be at least 0, not {number}; None (null in a file) says that there is none."
+        )
+    return number
+
+
 def _token_ids(name: str, value: Any) -> int | list[int]:
     if isinstance(value, list | tuple):
-        return [_whole(0)(name, item) for item in value]
-    return int(_whole(0)(name, value))
+        return [_token_id(name, item) for item in value]
+    return _token_id(name, value)
 
 
 def _labels_by_id(name: str, value: Any) -> dict[int, str]:
@@ -123,7 +132,10 @@ def _labels_by_id(name: str, value: Any) -> dict[int, str]:
 def _ids_by_label(name: str, value: Any) -> dict[str, int]:
     if not isinstance(value, Mapping):
         raise TypeError(f"GPT2Config: {name} must be a mapping from names to numbers.")
-    return {str(label): int(index) for label, index in value.items()}
+    try:
+        return {str(label): int(index) for label, index in value.items()}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"GPT2Config: the values of {name} must be whole numbers ({error}).") from error
 
 
 def label_names(count: int) -> dict[int, str]:
@@ -162,9 +174,9 @@ FIELDS: Mapping[str, Field] = {
     "summary_last_dropout": Field(0.0, _dropout),
     "scale_attn_weights": Field(True, _flag),
     "use_cache": Field(True, _flag),
-    "bos_token_id": Field(50256, _whole(0), optional=True),
+    "bos_token_id": Field(50256, _token_id, optional=True),
     "eos_token_id": Field(50256, _token_ids, optional=True),
-    "pad_token_id": Field(None, _whole(0), optional=True),
+    "pad_token_id": Field(None, _token_id, optional=True),
     "scale_attn_by_inverse_layer_idx": Field(False, _flag),
     "reorder_and_upcast_attn": Field(False, _flag),
     "add_cross_attention": Field(False, _flag),

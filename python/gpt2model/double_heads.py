@@ -17,7 +17,7 @@ from .cache import KVCache
 from .config import GPT2Config
 from .entry import check_ids, check_labels, check_like, entry, same
 from .language_model import LanguageModelHead
-from .losses import cross_entropy, language_model_loss
+from .losses import by_name, counted, cross_entropy, language_model_loss
 from .model import GPT2Model
 from .outputs import GPT2DoubleHeadsModelOutput
 from .summary import GPT2SequenceSummary
@@ -49,6 +49,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
     """
 
     label_names = ("labels", "mc_labels")
+    ignores_labels = True
 
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -138,10 +139,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """Both losses, as far as there are labels: a mapping of `labels` and `mc_labels`, or a pair."""
-        if isinstance(labels, tuple | list):
-            labels = dict(zip(("labels", "mc_labels"), labels, strict=True))
-        if not isinstance(labels, Mapping):
-            labels = {"labels": labels}
+        labels = self._labels_by_name(labels)
         losses: dict[str, Tensor] = {}
         if labels.get("labels") is not None:
             check_labels("labels", labels["labels"], tuple(output.logits.shape)[:-1], self.config.vocab_size)
@@ -149,10 +147,7 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
         if labels.get("mc_labels") is not None:
             scores = output.mc_logits  # (batch, choices)
             choices = scores.shape[-1]
-            if (
-                len(scores.shape) > 2
-            ):  # not projected to one score: every vector is a row, as in Hugging Face's
-                scores = ops.reshape(scores, (-1, choices))
+            scores = _rows_of_choices(scores)
             right = ops.reshape(labels["mc_labels"], (-1,))
             if not same(right.shape[0], scores.shape[0]):
                 raise ValueError(
@@ -164,6 +159,27 @@ class GPT2DoubleHeadsModel(LanguageModelHead):
             losses["mc_loss"] = cross_entropy(scores, right)
         return losses
 
+    def _labels_by_name(self, labels: Any) -> Mapping[str, Any]:
+        if isinstance(labels, tuple | list):
+            return dict(zip(self.label_names, labels, strict=True))
+        return labels if isinstance(labels, Mapping) else {"labels": labels}
+
+    def compared(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Each token with the logits of the place before it, and each choice, as far as there are labels."""
+        labels, parts = self._labels_by_name(labels), {}
+        if labels.get("labels") is not None:
+            parts["logits"] = counted(labels["labels"][..., 1:], scores["logits"][..., :-1, :])
+        if labels.get("mc_labels") is not None:
+            right = ops.reshape(labels["mc_labels"], (-1,))
+            parts["mc_logits"] = counted(right, _rows_of_choices(scores["mc_logits"]))
+        return by_name(parts)
+
     def scores_of(self, output: Any) -> Any:
         """Both logits, by name."""
         return {"logits": output["logits"], "mc_logits": output["mc_logits"]}
+
+
+def _rows_of_choices(scores: Tensor) -> Tensor:
+    """(rows, choices), as in Hugging Face's: what is not projected to one score gives a row of every vector, and
+    ids without an axis of choices are the choices of one row."""
+    return scores if len(scores.shape) == 2 else ops.reshape(scores, (-1, scores.shape[-1]))

@@ -113,6 +113,13 @@ def _released(value: Any) -> Any:
     return ops.cast(ops.convert_to_tensor(value.content), "float32")
 
 
+# TensorFlow's tensors that are no rectangles, and what makes them such.
+_DENSE: Mapping[str, str] = {
+    "RaggedTensor": "ids.to_tensor() makes one, and tf.ones_like(ids).to_tensor() is its attention_mask",
+    "SparseTensor": "tf.sparse.to_dense makes one",
+}
+
+
 def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
     """A nested list of numbers, alone or in a mapping, as an array; anything else as it is. (For PyTorch, which has
     hardly any unsigned numbers of 64 bits, NumPy's as signed ones.)
@@ -123,7 +130,7 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
         rows: a list of arrays is one array's rows too. (To `fit` it is several inputs.)
 
     Raises:
-        TypeError: a list or an array that holds something else than numbers.
+        TypeError: a list or an array that holds something else than numbers, or a ragged or sparse tensor.
         ValueError: a list whose rows differ in length.
 
     Example:
@@ -139,6 +146,8 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
         return value if is_same else changed
     if isinstance(value, np.ndarray | np.generic):
         return _numbers(value, name)
+    if (mend := _DENSE.get(type(value).__name__)) is not None:
+        raise TypeError(f"{name} must be a rectangle of numbers, not a {type(value).__name__}: {mend}.")
     if not isinstance(value, list | tuple) or not _is_plain(value, rows and isinstance(value, list)):
         return value
     try:

@@ -38,6 +38,13 @@ def restrict_to_lora(
     kept = [layer for layer in leaves if layer.name in also_train]
     names = {layer.name for layer in targets} | {layer.name for layer in kept}
     missing = (set(target_names) | set(also_train)) - names
+    others = missing & {layer.name for layer in leaves}
+    if others:
+        raise ValueError(
+            f"enable_lora: {', '.join(sorted(others))} cannot have LoRA, which is for products "
+            f"({', '.join(sorted({layer.name for layer in leaves if isinstance(layer, keras.layers.Dense)}))}); "
+            "also_train trains them whole."
+        )
     if missing:
         raise ValueError(
             f"enable_lora: {type(model).__name__} has no such layer: {', '.join(sorted(missing))}; it has "

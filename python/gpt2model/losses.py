@@ -7,6 +7,7 @@ class and that nobody could refuse (`bounds.py`) makes the loss NaN.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
@@ -81,15 +82,25 @@ def _surprise(logits: Tensor, labels: Tensor) -> Tensor:
     return _jax_surprise(logits, labels)
 
 
-def counted(labels: Tensor, scores: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def counted(
+    labels: Tensor, scores: Tensor, ignored: int | Tensor = IGNORED_LABEL
+) -> tuple[Tensor, Tensor, Tensor]:
     """Labels, their scores and a weight of 1 for each that counts, 0 for each that is ignored: what Keras' metrics ask.
 
     Arguments:
         labels: (...) integers; ignored ones come back as 0.
         scores: (..., classes).
     """
-    counts = ops.not_equal(signed(labels), IGNORED_LABEL)
+    counts = ops.not_equal(signed(labels), ignored)
     return ops.where(counts, labels, ops.zeros_like(labels)), scores, ops.cast(counts, "float32")
+
+
+def by_name(counted_parts: Mapping[str, tuple[Tensor, Tensor, Tensor]]) -> tuple[Any, Any, Any]:
+    """What `counted` gave for several outputs, as Keras' metrics ask: mappings of labels, of scores, of weights."""
+    labels, scores, weights = (
+        {name: parts[place] for name, parts in counted_parts.items()} for place in range(3)
+    )
+    return labels, scores, weights
 
 
 def language_model_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -144,6 +155,10 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start: Tensor, end: Tens
     length = ops.shape(start_logits)[1]
     total = 0.0
     for logits, positions in ((start_logits, start), (end_logits, end)):
-        place = ops.clip(ops.reshape(signed(positions), (-1,)), 0, length)
-        total = total + cross_entropy(logits, place, ignored=length)
+        total = total + cross_entropy(logits, clamped(positions, length), ignored=length)
     return total / 2.0
+
+
+def clamped(positions: Tensor, length: int | Tensor) -> Tensor:
+    """Positions of the ends of spans as the loss takes them, (batch,): `length` is the one that does not count."""
+    return ops.clip(ops.reshape(signed(positions), (-1,)), 0, length)

@@ -157,7 +157,10 @@ def encoder_visibility(
 
 
 def layer_head_masks(
-    head_mask: Tensor | None, layers: int, scores: tuple[int | None, ...]
+    head_mask: Tensor | None,
+    layers: int,
+    scores: tuple[int | None, ...],
+    encoder: int | None = None,
 ) -> list[Tensor | None]:
     """Per layer, what the attention weights are multiplied by: broadcastable to (batch, heads, queries,
     keys).
@@ -166,6 +169,7 @@ def layer_head_masks(
         head_mask: (heads,), (layers, heads), or (layers, batch, heads, queries, keys) with any of the last
             four sides 1.
         scores: (batch, heads, queries, keys), as far as known.
+        encoder: positions of the encoder, the weights of which are multiplied too; None if there is none.
 
     Raises:
         ValueError: another shape.
@@ -183,6 +187,11 @@ def layer_head_masks(
         return [ops.reshape(head_mask[index], (1, heads, 1, 1)) for index in range(layers)]
     whole = len(shape) == 5 and same(shape[0], layers)
     if whole and all(side == 1 or same(side, other) for side, other in zip(shape[1:], scores, strict=True)):
+        if shape[4] != 1 and encoder is not None and not same(shape[4], encoder):
+            raise ValueError(
+                f"head_mask has shape {shape}, factors for {shape[4]} keys, but the encoder has {encoder} positions, "
+                "and both attentions are multiplied by them; let the last side be 1."
+            )
         return [head_mask[index] for index in range(layers)]
     raise ValueError(
         f"head_mask has shape {shape}; it must be ({heads},) or ({layers}, {heads}): layers and heads; or "

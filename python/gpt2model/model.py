@@ -155,7 +155,8 @@ class GPT2Model(GPT2PreTrainedModel):
         )
         known, prefilled = static_int(before), room is not None and static_int(before) != 0
         keys = room if prefilled else None if known is None or steps is None else known + steps
-        head_masks = layer_head_masks(head_mask, config.n_layer, (batch, config.n_head, steps, keys))
+        encoded = sides(encoder_hidden_states)[1] if encoder_hidden_states is not None else cached
+        head_masks = layer_head_masks(head_mask, config.n_layer, (batch, config.n_head, steps, keys), encoded)
 
         states, seen, cross_seen = [], [], []
         own: list[Pair | None] = []

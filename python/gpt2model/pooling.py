@@ -9,7 +9,7 @@ import warnings
 
 from keras import ops
 
-from .backend import Tensor
+from .backend import Tensor, sides
 from .config import GPT2Config
 
 
@@ -24,8 +24,10 @@ def last_token(config: GPT2Config, hidden: Tensor, input_ids: Tensor | None) -> 
         (batch, n_embd).
 
     Raises:
-        ValueError: several rows, and the configuration names no padding.
+        ValueError: more axes than a row has, or several rows and no padding that the configuration names.
     """
+    if len(hidden.shape) != 3:
+        raise ValueError(f"The input must be one text a row, (batch, positions), not {sides(hidden)[:-1]}.")
     if config.pad_token_id is None and hidden.shape[0] != 1:
         raise ValueError(
             "Rows of a batch end at different places, and the configuration has no pad_token_id to tell where: "

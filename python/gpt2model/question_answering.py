@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import keras
+from keras import ops
 
-from .backend import Tensor
+from .backend import Tensor, sides
 from .base import GPT2PreTrainedModel
 from .config import GPT2Config
 from .dense import GPT2Dense
 from .entry import entry, same
 from .initialisation import weight_initializer
-from .losses import span_loss
+from .losses import by_name, clamped, counted, span_loss
 from .model import GPT2Model
 from .outputs import QuestionAnsweringModelOutput
 
@@ -44,6 +45,7 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
     """
 
     label_names = ("start_positions", "end_positions")
+    ignores_labels = True
 
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(config, **kwargs)
@@ -109,10 +111,13 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
         """The mean of both ends' losses; labels are a pair, or a mapping of start_positions and
         end_positions.
         """
-        start, end = (
-            (labels["start_positions"], labels["end_positions"]) if isinstance(labels, Mapping) else labels
-        )
+        start, end = self._ends(labels)
         batch = output.start_logits.shape[0]
+        if len(output.start_logits.shape) != 2:
+            raise ValueError(
+                "The input must be one text a row, (batch, positions), not "
+                f"{sides(output.start_logits)}, where positions are learned."
+            )
         for name, positions in (("start_positions", start), ("end_positions", end)):
             shape = tuple(positions.shape)
             if not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)) or not same(shape[0], batch):
@@ -120,6 +125,16 @@ class GPT2ForQuestionAnswering(GPT2PreTrainedModel):
             if "int" not in str(positions.dtype):
                 raise TypeError(f"{name} must be integers, not {positions.dtype}.")
         return {"loss": span_loss(output.start_logits, output.end_logits, start, end)}
+
+    def _ends(self, labels: Any) -> tuple[Tensor, Tensor]:
+        start, end = (labels[name] for name in self.label_names) if isinstance(labels, Mapping) else labels
+        return start, end
+
+    def compared(self, labels: Any, scores: Any) -> tuple[Any, Any, Any]:
+        """Both ends, clamped; those outside of the text do not count."""
+        length = ops.shape(scores["start_logits"])[1]
+        ends = zip(("start_logits", "end_logits"), self._ends(labels), strict=True)
+        return by_name({name: counted(clamped(end, length), scores[name], length) for name, end in ends})
 
     def scores_of(self, output: Any) -> Any:
         """Both logits, by name."""

@@ -66,6 +66,12 @@ TUPLES = {
     "mixed": ((tuple(pairs()[0]), tuple(pairs()[0] * 2)), ValueError, r"past_key_values\[1\] has 4 parts"),
     "transformers'": (DynamicCache(), TypeError, r"not DynamicCache; tuple\(\(layer.keys.numpy\(\)"),
     "a number": (3, TypeError, "past_key_values must be a KVCache"),
+    "nested lists": (
+        [[np.zeros((3, 4, 5, 4)).tolist()] * 2] * 2,
+        TypeError,
+        r"past_key_values\[0\] must be tensors or arrays, .* not list",
+    ),
+    "numbers": ((1, 2), TypeError, r"past_key_values\[0\] must be tensors or arrays, .* not int"),
 }
 
 
@@ -150,6 +156,12 @@ SIZES = [
 def test_bad_sizes(model, sizes, error, message):
     with pytest.raises(error, match=message):
         KVCache.empty(model.config, *sizes)
+
+
+@pytest.mark.parametrize("past", [None, ()])
+def test_a_cache_of_no_layers(past):
+    with pytest.raises(ValueError, match=r"no layers; KVCache.empty makes"):
+        KVCache.from_tuple(past, 16)
 
 
 def test_an_empty_cache_fits_a_model_of_any_type(model):

@@ -102,6 +102,28 @@ def test_mapping_and_arrays(model, logits):
         model({"input_ids": IDS, "lables": IDS})
 
 
+def test_rows_of_unlike_lengths_in_one_tensor(model):
+    """TensorFlow's ragged tensors, as an in-graph tokenizer gives them, and sparse ones."""
+    if BACKEND != "tensorflow":
+        pytest.skip("only TensorFlow has them")
+    import tensorflow as tf
+
+    ragged = tf.ragged.constant([[1, 2, 3], [4]])
+    calls = (
+        lambda: model(ragged),
+        lambda: model({"input_ids": ragged}),
+        lambda: tf.function(model)(ragged),
+        lambda: model.predict(tf.data.Dataset.from_tensors(ragged), verbose=0),
+    )
+    for call in calls:
+        with pytest.raises(
+            TypeError, match=r"input_ids must be .*RaggedTensor.*to_tensor\(\).*attention_mask"
+        ):
+            call()
+    with pytest.raises(TypeError, match=r"attention_mask must be .*SparseTensor.*tf\.sparse\.to_dense"):
+        model(IDS, attention_mask=tf.sparse.from_dense(np.ones_like(IDS)))
+
+
 @pytest.mark.parametrize("name", ["Model", "LMHeadModel", "DoubleHeadsModel", "ForSequenceClassification",
                                   "ForTokenClassification", "ForQuestionAnswering"])  # fmt: skip
 def test_as_a_layer_of_a_functional_model(name):

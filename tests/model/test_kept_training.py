@@ -256,6 +256,11 @@ def test_a_configuration_that_names_what_is_not_there(learning: dict[str, Any], 
         gpt2model.GPT2LMHeadModel.from_config(fields)
 
 
+def test_a_description_without_a_configuration() -> None:
+    with pytest.raises(ValueError, match=r"no 'config' in it, only name, trainable: .* get_config"):
+        gpt2model.GPT2LMHeadModel.from_config({"name": "m", "trainable": True})
+
+
 @pytest.mark.parametrize("name", ["GPT2LMHeadModel", "GPT2DoubleHeadsModel"])
 @pytest.mark.parametrize("tie", [True, False], ids=["tied", "untied"])
 def test_the_weights_of_a_resized_model_stand_in_order(name: str, tie: bool) -> None:
@@ -301,6 +306,8 @@ BAD_ARGUMENTS: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("enable_lora", {"rank": 2, "lora_alpha": "4"}, TypeError, "lora_alpha must be a number such as 16"),
     ("enable_lora", {"rank": 2, "lora_alpha": 0}, ValueError, "lora_alpha must be more than 0"),
     ("enable_lora", {"rank": 2, "target_names": "c_attn"}, TypeError, r"sequence of names: \['c_attn'\]"),
+    ("enable_lora", {"rank": 2, "target_names": ["wte"]}, ValueError, "wte cannot .*also_train trains them whole"),
+    ("enable_lora", {"rank": 2, "target_names": ["wet"]}, ValueError, "no such layer: wet; it has .*wte"),
     ("enable_lora", {"rank": 2, "also_train": "wte"}, TypeError, r"also_train is a sequence of names"),
     ("resize_token_embeddings", {"new_num_tokens": "70"}, TypeError, r"must be an integer.*not '70'"),
     ("resize_token_embeddings", {"new_num_tokens": 2.5}, TypeError, "must be an integer"),

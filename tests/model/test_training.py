@@ -122,6 +122,47 @@ def test_metrics_compare_what_the_own_loss_compares(name):
         assert abs(found["accuracy"] - expected) < 1e-6
 
 
+def test_metrics_of_two_heads_compare_what_their_losses_compare():
+    """By the names of the logits; ends outside of the text and choices of -100 do not count."""
+    pairs = ids_of(8).reshape(4, 2, 12)
+    double = gpt2model.GPT2DoubleHeadsModel(GPT2Config(**TINY, **STILL))
+    found = answer(double, pairs)
+    best = {name: array(found[name]).argmax(-1) for name in ("logits", "mc_logits")}
+    labels = {"labels": pairs.copy(), "mc_labels": np.array([best["mc_logits"][0], -100, 0, 1])}
+    labels["labels"][0, 0, 1:] = best["logits"][0, 0, :-1]
+    labels["labels"][1, :, 2:] = -100
+    places = labels["labels"][..., 1:]
+    wanted = {
+        "logits": (best["logits"][..., :-1] == places)[places != -100].mean(),
+        "mc_logits": (best["mc_logits"] == labels["mc_labels"])[[0, 2, 3]].mean(),
+    }
+
+    ids = ids_of(4)
+    question = gpt2model.GPT2ForQuestionAnswering(GPT2Config(**TINY, **STILL))
+    found = answer(question, ids)
+    first, last = (array(found[name]).argmax(-1) for name in ("start_logits", "end_logits"))
+    ends = {
+        "start_positions": np.array([first[0], 90, 5, first[3]]),
+        "end_positions": np.array([-9, 3, 40, last[3]]),
+    }
+    held = np.array([0, 3, 40, last[3]])  # before the text is clamped to its beginning, as the loss has it
+    wanted |= {
+        "start_logits": (first == ends["start_positions"])[[0, 2, 3]].mean(),
+        "end_logits": (last == held)[[0, 1, 3]].mean(),
+    }
+    for model, inputs, right in ((double, pairs, labels), (question, ids, ends)):
+        names = ("logits", "mc_logits") if model is double else ("start_logits", "end_logits")
+        prepared(model, "sgd", metrics={name: ["accuracy"] for name in names})
+        for x, y in (
+            ({"input_ids": inputs, **right}, None),
+            (inputs, right),
+            (inputs, tuple(right.values())),
+        ):
+            got = model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)
+            for name in names:
+                assert abs(got[f"{name}_accuracy"] - wanted[name]) < 1e-6, name
+
+
 def test_other_heads_learn():
     """Double heads and question answering: all their losses go down together."""
     double = gpt2model.GPT2DoubleHeadsModel(GPT2Config(**TINY, **STILL, summary_first_dropout=0.0))
@@ -146,6 +187,9 @@ def test_predict_gives_no_cache():
     assert set(output) == {"logits"} and output["logits"].shape == (10, 12, 64)
     assert difference(output["logits"], array(model(tensor(ids)).logits)) < TOLERANCE
     assert "past_key_values" in model(tensor(ids)) and set(model.predict_on_batch(ids)) == {"logits"}
+    # Nor a loss, which has no rows to join: a batch of `fit` may be predicted as it is.
+    assert set(model.predict({"input_ids": ids, "labels": ids}, batch_size=4, verbose=0)) == {"logits"}
+    assert "loss" in model({"input_ids": ids, "labels": ids}), "afterwards as before"
 
 
 def test_training_refuses_what_it_cannot_use():
