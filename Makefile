@@ -68,12 +68,13 @@ trust: test-environment ## kills while saving, forks, Ctrl-C, threads, growth, i
 	$(TEST)/bin/python fuzz/processes.py $(TRUST_ARGS)
 	$(TEST)/bin/python fuzz/growth.py $(GROWTH_ARGS)
 
-wheel-check: toolchain ## build the wheel, and let abi3audit and twine look at it
+wheel-check: toolchain ## build this Python's wheel and the one for all, and let abi3audit and twine look at them
 	$(PYTHON) -m venv $(WHEEL)
-	$(WHEEL)/bin/python -m pip install --quiet abi3audit twine
+	$(WHEEL)/bin/python -m pip install --quiet abi3audit twine maturin
 	rm -rf build/wheel
-	$(WHEEL)/bin/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
-	$(WHEEL)/bin/abi3audit --strict --verbose build/wheel/*.whl
+	$(WHEEL)/bin/maturin build --release --quiet --interpreter $(WHEEL)/bin/python --out build/wheel
+	$(WHEEL)/bin/maturin build --release --quiet --features pyo3/abi3-py310 --out build/wheel
+	$(WHEEL)/bin/abi3audit --strict --verbose build/wheel/*-abi3-*.whl
 	$(WHEEL)/bin/twine check --strict build/wheel/*.whl
 
 fuzz-serve: test-environment ## 10,000 mutated requests to `gpt2tok serve`, and as many calls of the loaded signatures
