@@ -79,12 +79,23 @@ pub struct Scratch {
     heap: heap::Scratch,
     /// Bytes encoded since `keep_going` was last asked.
     unasked: usize,
+    /// Bytes of long segments that went to the heap because what the linear method needs was not made yet.
+    heaped: usize,
 }
 
 /// `keep_going` is asked about once in this many bytes of text.
 const ASK_EVERY: usize = 1 << 18;
 
+/// What the linear method needs takes milliseconds to make: so many bytes of long segments come first.
+const WORTH_LINEAR: usize = 1 << 16;
+
 impl Scratch {
+    /// Whether a long segment of `len` bytes is one too many for the heap.
+    fn deserves_linear(&mut self, len: usize) -> bool {
+        self.heaped = self.heaped.saturating_add(len);
+        self.heaped > WORTH_LINEAR
+    }
+
     /// Notes `bytes` of work and asks `keep_going` when enough has come together.
     #[inline]
     pub(crate) fn worked(&mut self, bytes: usize, keep_going: &dyn Fn() -> bool) -> Result<(), Interrupted> {
@@ -276,7 +287,7 @@ impl Bpe {
             short::merge(self, segment, &mut scratch.heap, &mut emit);
             return Ok(());
         }
-        if self.proper {
+        if self.proper && (self.linear.get().is_some() || scratch.deserves_linear(len)) {
             return self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
         }
         heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, keep_going)
