@@ -25,6 +25,9 @@ def small(seed=0, **fields):
 BEAMS = {
     "never": {"num_beams": 3, "early_stopping": "never", "length_penalty": 0.7, "num_return_sequences": 2},
     "shorter": {"num_beams": 4, "length_penalty": -1.5, "repetition_penalty": 1.4, "no_repeat_ngram_size": 2},
+    # Of these weights' beams, one that a longer text could still make better: "never" waits for it, False does not.
+    "patient": {"seed": 1, "num_beams": 2, "early_stopping": "never", "length_penalty": 1.0},
+    "impatient": {"seed": 1, "num_beams": 2, "early_stopping": False, "length_penalty": 1.0},
     "early": {"num_beams": 2, "early_stopping": True, "forced_eos_token_id": 3},
 }
 
@@ -33,15 +36,15 @@ BEAMS = {
 def test_beams_as_transformers(name):
     import torch
 
-    ours, theirs = small()
-    mask = np.array([[0, 1, 1, 1], [1, 1, 1, 1]])
     options = {
         "eos_token_id": [3, 11],
-        "pad_token_id": 0,
+        "pad_token_id": 1,  # not 0: transformers takes that for none, and fills up with the first end
         "max_new_tokens": 10,
         "output_scores": True,
         **BEAMS[name],
     }
+    ours, theirs = small(seed=options.pop("seed", 0))
+    mask = np.array([[0, 1, 1, 1], [1, 1, 1, 1]])
     options["return_dict_in_generate"] = True
     expected = theirs.generate(torch.tensor(PROMPT).long(), attention_mask=torch.tensor(mask), **options)
     got = ours.generate(PROMPT, attention_mask=mask, **options)
@@ -142,6 +145,8 @@ GUESSED = {
         "repetition_penalty": 1.3,
         "eos_token_id": 5,
     },
+    # About every second guess is right: the token after it is drawn, too, by the noise of its own place.
+    "two candidates": {"do_sample": True, "top_k": 2, "seed": 3},
 }
 
 

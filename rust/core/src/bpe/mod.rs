@@ -33,7 +33,7 @@ use joins::Joins;
 use linear::Linear;
 use pairs::Pairs;
 pub(crate) use symbols::{Merge, Rank, Symbol, Symbols};
-use whole::Whole;
+use whole::{Entry, Whole};
 
 /// The number that a vocabulary gives a token.
 pub type TokenId = u32;
@@ -79,12 +79,23 @@ pub struct Scratch {
     heap: heap::Scratch,
     /// Bytes encoded since `keep_going` was last asked.
     unasked: usize,
+    /// Bytes of long segments that went to the heap because what the linear method needs was not made yet.
+    heaped: usize,
 }
 
 /// `keep_going` is asked about once in this many bytes of text.
 const ASK_EVERY: usize = 1 << 18;
 
+/// What the linear method needs takes milliseconds to make: so many bytes of long segments come first.
+const WORTH_LINEAR: usize = 1 << 16;
+
 impl Scratch {
+    /// Whether a long segment of `len` bytes is one too many for the heap.
+    fn deserves_linear(&mut self, len: usize) -> bool {
+        self.heaped = self.heaped.saturating_add(len);
+        self.heaped > WORTH_LINEAR
+    }
+
     /// Notes `bytes` of work and asks `keep_going` when enough has come together.
     #[inline]
     pub(crate) fn worked(&mut self, bytes: usize, keep_going: &dyn Fn() -> bool) -> Result<(), Interrupted> {
@@ -154,25 +165,29 @@ impl Bpe {
             identity: Arc::default(),
             linear: OnceLock::new(),
         };
-        let mut kept: Vec<(&[u8], TokenId)> = Vec::with_capacity(bpe.symbols.len());
+        let mut kept = Vec::with_capacity(bpe.symbols.len());
         let mut all_kept = true;
         let (mut scratch, mut found) = (Scratch::default(), Vec::new());
         for symbol in bpe.symbols.all() {
-            let bytes = bpe.symbols.bytes(symbol);
-            let encodes_to_itself = lookups.trusted || bytes.len() == 1 || {
+            let (text, len) = bpe.symbols.memory_from(symbol);
+            let encodes_to_itself = lookups.trusted || len == 1 || {
                 found.clear();
-                short::merge(&bpe, bytes, &mut scratch.heap, &mut |s| found.push(s));
+                short::merge(&bpe, &text[..len], &mut scratch.heap, &mut |s| found.push(s));
                 found == [symbol]
             };
             if encodes_to_itself {
-                kept.push((bytes, bpe.ids[symbol.place()]));
+                kept.push(Entry { text, len, id: bpe.ids[symbol.place()] });
             }
             all_kept &= encodes_to_itself;
         }
         let merged = kept.len();
-        let known: rustc_hash::FxHashSet<&[u8]> =
-            if lookups.forced.is_empty() { Default::default() } else { kept.iter().map(|(bytes, _)| *bytes).collect() };
-        kept.extend(lookups.forced.iter().filter(|(bytes, _)| !known.contains(bytes)));
+        let known: rustc_hash::FxHashSet<&[u8]> = if lookups.forced.is_empty() {
+            Default::default()
+        } else {
+            kept.iter().map(|entry| &entry.text[..entry.len]).collect()
+        };
+        let forced = lookups.forced.iter().filter(|(bytes, _)| !known.contains(bytes));
+        kept.extend(forced.map(|&(text, id)| Entry { text, len: text.len(), id }));
         let whole = Whole::new(&kept);
         let whole_is_merged = kept.len() == merged;
         let proper = lookups.trusted || (all_kept && symbols::correspond(merges));
@@ -272,7 +287,7 @@ impl Bpe {
             short::merge(self, segment, &mut scratch.heap, &mut emit);
             return Ok(());
         }
-        if self.proper {
+        if self.proper && (self.linear.get().is_some() || scratch.deserves_linear(len)) {
             return self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
         }
         heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, keep_going)

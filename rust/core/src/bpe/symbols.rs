@@ -91,6 +91,13 @@ impl Symbols {
         &self.bytes[start..end]
     }
 
+    /// The memory that begins with a symbol's bytes, and how many they are.
+    #[inline]
+    pub(crate) fn memory_from(&self, symbol: Symbol) -> (&[u8], usize) {
+        let (start, end) = self.span(symbol);
+        (&self.bytes[start..], end - start)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

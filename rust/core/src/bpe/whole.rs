@@ -32,35 +32,46 @@ pub(super) struct Whole {
     longest: [u32; 256],
 }
 
+/// A token to find: the first `len` bytes of `text`. More may follow, which makes short ones quick to load.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'t> {
+    pub text: &'t [u8],
+    pub len: usize,
+    pub id: TokenId,
+}
+
 impl Whole {
     /// Tokens must differ and be at least one byte long.
-    pub(super) fn new(tokens: &[(&[u8], TokenId)]) -> Self {
-        let count = |lengths: std::ops::RangeInclusive<usize>| {
-            tokens.iter().filter(|(bytes, _)| lengths.contains(&bytes.len())).count()
-        };
-        let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(count(1..=7))].into_boxed_slice();
-        let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(count(8..=15))].into_boxed_slice();
-        let mut longer = vec![LongSlot::default(); slots_for(count(16..=usize::MAX))].into_boxed_slice();
+    pub(super) fn new(tokens: &[Entry<'_>]) -> Self {
+        let (mut short, mut middling) = (0, 0);
+        for token in tokens {
+            short += usize::from(token.len <= 7);
+            middling += usize::from((8..=15).contains(&token.len));
+        }
+        let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(short)].into_boxed_slice();
+        let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(middling)].into_boxed_slice();
+        let mut longer = vec![LongSlot::default(); slots_for(tokens.len() - short - middling)].into_boxed_slice();
         let mut longer_bytes = Vec::new();
         let mut longest = [0; 256];
-        for &(bytes, id) in tokens {
-            if let Some(&first) = bytes.first() {
+        for &Entry { text, len, id } in tokens {
+            if let Some(&first) = text.first() {
                 let longest = &mut longest[usize::from(first)];
-                *longest = (bytes.len() as u32).max(*longest);
+                *longest = (len as u32).max(*longest);
             }
-            match bytes.len() {
+            match len {
                 0 => {}
-                len @ 1..=7 => {
-                    let key = key_of_7(bytes, 0, len);
+                1..=7 => {
+                    let key = key_of_7(text, 0, len);
                     let place = free_place(&to_7, hash_7(key), |slot| slot.key == 0);
                     to_7[place] = Slot { key, id };
                 }
-                len @ 8..=15 => {
-                    let key = key_of_15(bytes, 0, len);
+                8..=15 => {
+                    let key = key_of_15(text, 0, len);
                     let place = free_place(&to_15, hash_15(key), |slot| slot.key == 0);
                     to_15[place] = Slot { key, id };
                 }
-                len => {
+                _ => {
+                    let bytes = &text[..len];
                     let hash = hash_bytes(bytes);
                     let place = free_place(&longer, hash, |slot| slot.len == 0);
                     longer[place] = LongSlot { hash, start: longer_bytes.len() as u32, len: len as u32, id };
