@@ -14,6 +14,12 @@ impl Step {
         Step(u64::from(rank.0) << 32 | u64::from(product.0))
     }
 
+    /// The step of this rank in a narrow table.
+    #[inline]
+    fn of_narrow(rank: u32) -> Self {
+        Step::new(Rank(rank), Symbol(rank.wrapping_add(FIRST_PRODUCT)))
+    }
+
     #[inline]
     pub(super) fn rank(self) -> Rank {
         Rank((self.0 >> 32) as u32)
@@ -47,6 +53,9 @@ pub(super) struct Pairs {
     /// One bit for every pair in `slots`, chosen by its hash: most questions are about pairs that do not merge, and
     /// this answers four of five of those from 32 KB.
     maybe: Box<[u64]>,
+    /// One more than the rank of each pair of bytes, 0 where they do not merge: what every merging begins with, and
+    /// nearly all of it in a few lines. Empty where a rank does not fit, or the table is wide.
+    of_bytes: Box<[u16]>,
 }
 
 impl Pairs {
@@ -63,7 +72,8 @@ impl Pairs {
             Slots::Wide(vec![(EMPTY, Step::NONE); count].into_boxed_slice())
         };
         let shift = u64::BITS - count.trailing_zeros();
-        let mut pairs = Pairs { slots, shift, maybe: vec![0; (count / 32).max(1)].into_boxed_slice() };
+        let maybe = vec![0; (count / 32).max(1)].into_boxed_slice();
+        let mut pairs = Pairs { slots, shift, maybe, of_bytes: Box::default() };
         for merge in merges {
             let hash = fold(key(merge.left, merge.right), 0);
             let (word, bit) = pairs.bit(hash);
@@ -81,7 +91,26 @@ impl Pairs {
                 }
             }
         }
+        let bytes = merges.iter().filter(|merge| merge.left.is_byte() && merge.right.is_byte());
+        if matches!(pairs.slots, Slots::Narrow(_)) && bytes.clone().all(|merge| merge.rank.0 < u32::from(u16::MAX)) {
+            pairs.of_bytes = vec![0; 1 << 16].into_boxed_slice();
+            for merge in bytes {
+                let place = &mut pairs.of_bytes[merge.left.place() << 8 | merge.right.place()];
+                let rank = merge.rank.0 as u16 + 1;
+                *place = if *place == 0 { rank } else { rank.min(*place) };
+            }
+        }
         pairs
+    }
+
+    /// The step that merges two bytes, or [`Step::NONE`].
+    #[inline]
+    pub(super) fn get_bytes(&self, left: u8, right: u8) -> Step {
+        match self.of_bytes.get(usize::from(left) << 8 | usize::from(right)) {
+            Some(0) => Step::NONE,
+            Some(&one_more) => Step::of_narrow(u32::from(one_more) - 1),
+            None => self.get(Symbol::of_byte(left), Symbol::of_byte(right)),
+        }
     }
 
     /// The step that merges `left` with `right`, or [`Step::NONE`].
@@ -151,8 +180,7 @@ fn narrow_step(slot: u64) -> Step {
     if slot == EMPTY {
         return Step::NONE;
     }
-    let rank = (slot >> 32) as u32;
-    Step::new(Rank(rank), Symbol(rank.wrapping_add(FIRST_PRODUCT)))
+    Step::of_narrow((slot >> 32) as u32)
 }
 
 #[inline]

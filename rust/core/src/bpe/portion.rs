@@ -2,7 +2,7 @@
 //! not is looked up, cut at barriers, or merged, and remembered.
 //!
 //! A pretoken beyond ASCII that is no token is cut between characters that no merge can join, and each part is looked
-//! up for itself: Chinese phrases are nearly all new, their characters are not. The phrase is not remembered then.
+//! up for itself: Chinese phrases are nearly all new, their characters are not.
 
 use super::cache::{Key, MAX_LEN, most_ids};
 use super::{Bpe, Interrupted, Scratch, Sink};
@@ -78,9 +78,7 @@ impl Bpe {
         if let Some(id) = self.whole.get(text, start, end) {
             scratch.stage.push(id);
         } else if self.whole_is_merged && !text[start..end].is_ascii() {
-            if self.encode_units::<NARROW>(text, start, end, owner, scratch) > 1 {
-                return;
-            }
+            self.encode_units::<NARROW>(text, start, end, owner, scratch);
         } else {
             self.merge_segments(text, start, end, scratch);
         }
@@ -135,7 +133,7 @@ impl Bpe {
         Ok(())
     }
 
-    /// Cuts at most 15 bytes between characters that no merge joins, and encodes the parts. How many there were.
+    /// Cuts at most 15 bytes between characters that no merge joins, and encodes the parts.
     #[inline]
     fn encode_units<const NARROW: bool>(
         &self,
@@ -144,18 +142,17 @@ impl Bpe {
         end: usize,
         owner: u64,
         scratch: &mut Scratch,
-    ) -> usize {
+    ) {
         let mut to = self.end_of_unit(text, start, end);
         if to == end {
             self.merge_segments(text, start, end, scratch);
-            return 1;
+            return;
         }
-        let (mut from, mut count) = (start, 0);
+        let mut from = start;
         loop {
             self.encode_unit::<NARROW>(text, from, to, owner, scratch);
-            count += 1;
             if to == end {
-                return count;
+                return;
             }
             from = to;
             to = self.end_of_unit(text, from, end);

@@ -21,9 +21,7 @@ pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit
         *symbol = Symbol::of_byte(byte);
     }
     for at in 1..count {
-        if bpe.joins.contains(segment[at - 1], segment[at]) {
-            steps[at - 1] = bpe.pairs.get(symbols[at - 1], symbols[at]);
-        }
+        steps[at - 1] = bpe.pairs.get_bytes(segment[at - 1], segment[at]);
     }
     while count > 1 {
         let (mut best, mut at) = (Step::NONE, 0);
