@@ -224,10 +224,9 @@ impl Encoding {
         let mut row_splits = Vec::with_capacity(texts.len() + 1);
         row_splits.push(0);
         let mut ragged = Ragged { ids: Vec::with_capacity(bytes / 4 + texts.len()), row_splits };
-        let mut scratch = self.scratches().take();
-        let done = self.encode_ragged_into(texts, policy, &mut scratch, &mut ragged, keep_going);
-        self.scratches().give(scratch);
-        done.map(|()| ragged)
+        self.scratches()
+            .lend(|scratch| self.encode_ragged_into(texts, policy, scratch, &mut ragged, keep_going))
+            .map(|()| ragged)
     }
 
     /// How many ids a text has, without building them.
@@ -235,9 +234,8 @@ impl Encoding {
     /// # Errors
     /// As [`Encoding::encode_into`].
     pub fn count(&self, text: &str, policy: &Policy<'_>, keep_going: &dyn Fn() -> bool) -> Result<usize, EncodeError> {
-        let (mut count, mut scratch) = (Count(0), self.scratches().take());
-        let done = self.encode_into(text, policy, &mut scratch, &mut count, keep_going);
-        self.scratches().give(scratch);
+        let mut count = Count(0);
+        let done = self.scratches().lend(|scratch| self.encode_into(text, policy, scratch, &mut count, keep_going));
         done.map(|()| count.0)
     }
 
@@ -253,19 +251,18 @@ impl Encoding {
         keep_going: &(dyn Fn() -> bool + Sync),
     ) -> Result<Vec<usize>, BatchError> {
         let Some(pool) = pool else {
-            let mut totals = vec![0; texts.len()];
-            let mut scratch = self.scratches().take();
-            for (index, (text, total)) in texts.iter().zip(&mut totals).enumerate() {
+            let count = |scratch: &mut Scratch, (index, text): (usize, &&str)| {
                 let mut count = Count(0);
                 scratch
                     .worked(TEXT_COST, keep_going)
                     .map_err(EncodeError::from)
-                    .and_then(|()| self.encode_into(text, policy, &mut scratch, &mut count, keep_going))
+                    .and_then(|()| self.encode_into(text, policy, scratch, &mut count, keep_going))
                     .map_err(|error| BatchError { index, error })?;
-                *total = count.0;
-            }
-            self.scratches().give(scratch);
-            return Ok(totals);
+                Ok(count.0)
+            };
+            return self
+                .scratches()
+                .lend(|scratch| texts.iter().enumerate().map(|text| count(scratch, text)).collect());
         };
         let (pieces, portions) = self.portions(texts, policy, keep_going)?;
         let sums: Vec<AtomicUsize> = texts.iter().map(|_| AtomicUsize::new(0)).collect();
@@ -352,17 +349,17 @@ impl Scratches {
     /// More are not kept than this.
     const MOST: usize = 64;
 
-    /// One that was given back, or a new one. Waits for nobody: a fork may have left the lock taken for ever.
-    fn take(&self) -> Scratch {
-        self.0.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default()
-    }
-
-    fn give(&self, scratch: Scratch) {
+    /// Does `work` with one that was given back, or with a new one, and keeps it for the next. Waits for nobody: a fork
+    /// may have left the lock taken for ever.
+    fn lend<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
+        let mut scratch = self.0.try_lock().ok().and_then(|mut kept| kept.pop()).unwrap_or_default();
+        let result = work(&mut scratch);
         if let Ok(mut kept) = self.0.try_lock()
             && kept.len() < Self::MOST
         {
             kept.push(scratch);
         }
+        result
     }
 }
 
@@ -378,8 +375,7 @@ fn in_portions(
     work: impl Fn(usize, Range<usize>, &mut Scratch) -> Result<(), BatchError> + Sync,
 ) -> Result<(), BatchError> {
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let run = |_: rayon::BroadcastContext<'_>| {
-        let mut scratch = scratches.take();
+    let run = |scratch: &mut Scratch| {
         let mut result = Ok(());
         while !failed.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
@@ -387,16 +383,16 @@ fn in_portions(
                 break;
             };
             // A portion is too small to ask by itself.
-            let done = ask(pieces, portion, keep_going).and_then(|()| work(number, portion.clone(), &mut scratch));
+            let done = ask(pieces, portion, keep_going).and_then(|()| work(number, portion.clone(), scratch));
             if let Err(error) = done {
                 failed.store(true, Ordering::Relaxed);
                 result = Err((number, error));
             }
         }
-        scratches.give(scratch);
         result
     };
-    let first = pool.broadcast(run).into_iter().filter_map(Result::err).min_by_key(|&(number, _)| number);
+    let first =
+        pool.broadcast(|_| scratches.lend(run)).into_iter().filter_map(Result::err).min_by_key(|&(number, _)| number);
     first.map_or(Ok(()), |(_, error)| Err(error))
 }
 

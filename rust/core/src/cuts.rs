@@ -2,6 +2,7 @@
 //!
 //! [`cut_after`]: crate::pretokenize::cut_after
 
+use crate::pretokenize::may_be_cut;
 use crate::unicode::{Class, utf8};
 
 /// The last place after byte `from` where `bytes`, the beginning of a text, may be cut so that both sides, pretokenized
@@ -20,27 +21,15 @@ pub fn last_cut(bytes: &[u8], from: usize) -> usize {
         Err(error) => &bytes[..error.valid_up_to()],
     };
     let class_at = |at: usize| Class::of(utf8::decode(text, at).0);
-    let before = |mut at: usize| {
-        at -= 1;
-        while at > 0 && !utf8::begins_char(text[at]) {
-            at -= 1;
-        }
-        at
-    };
     if text.is_empty() {
         return 0;
     }
-    let mut at = before(text.len());
+    let mut at = utf8::before(text, text.len());
     let mut right = class_at(at);
     while at > from {
-        let left_at = before(at);
+        let left_at = utf8::before(text, at);
         let left = class_at(left_at);
-        let exact = match left {
-            Class::Space => false,
-            Class::Letter | Class::Number => right != left,
-            Class::Other => right == Class::Space,
-        };
-        if exact {
+        if may_be_cut(left, right) {
             return at;
         }
         (at, right) = (left_at, left);

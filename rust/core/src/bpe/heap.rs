@@ -25,6 +25,13 @@ pub(super) struct Scratch {
     queue: BinaryHeap<Reverse<(Step, usize)>>,
 }
 
+impl Scratch {
+    /// How many symbols there is room for.
+    pub(super) fn room(&self) -> usize {
+        self.nodes.capacity()
+    }
+}
+
 /// Merges by rank, then from the left, as the definition does, with the merges whose rank is below `limit`.
 pub(super) fn merge(
     bpe: &Bpe,
@@ -42,12 +49,7 @@ pub(super) fn merge(
         symbol: Symbol::of_byte(byte),
         before: at.wrapping_sub(1), // END for the first
         after: if at == last { END } else { at + 1 },
-        step: match segment.get(at + 1) {
-            Some(&next) if bpe.joins.contains(byte, next) => {
-                step_below(bpe, limit, Symbol::of_byte(byte), Symbol::of_byte(next))
-            }
-            _ => Step::NONE,
-        },
+        step: segment.get(at + 1).map_or(Step::NONE, |&next| below(limit, bpe.pairs.get_bytes(byte, next))),
     }));
     let pairs = nodes.iter().enumerate().filter(|(_, node)| node.step != Step::NONE);
     queue.extend(pairs.map(|(at, node)| Reverse((node.step, at))));
@@ -84,8 +86,7 @@ pub(super) fn merge(
     Ok(())
 }
 
-fn step_below(bpe: &Bpe, limit: Rank, left: Symbol, right: Symbol) -> Step {
-    let step = bpe.pairs.get(left, right);
+fn below(limit: Rank, step: Step) -> Step {
     if step.rank() < limit { step } else { Step::NONE }
 }
 
@@ -97,7 +98,7 @@ fn renew(
     left: usize,
     right: usize,
 ) {
-    let step = step_below(bpe, limit, nodes[left].symbol, nodes[right].symbol);
+    let step = below(limit, bpe.pairs.get(nodes[left].symbol, nodes[right].symbol));
     nodes[left].step = step;
     if step != Step::NONE {
         queue.push(Reverse((step, left)));

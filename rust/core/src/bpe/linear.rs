@@ -22,6 +22,13 @@ pub(super) struct Scratch {
     closed: Vec<u64>,
 }
 
+impl Scratch {
+    /// How many tokens there is room for.
+    pub(super) fn room(&self) -> usize {
+        self.tokens.capacity()
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Linear {
     lengths: Box<[u32]>,
@@ -95,10 +102,6 @@ impl Linear {
             };
         }
         tokens.iter().copied().for_each(emit);
-        // Scratch lives as long as its thread: one huge pretoken must not keep its memory for good.
-        if tokens.capacity() > 1 << 20 {
-            *scratch = Scratch::default();
-        }
         Ok(())
     }
 

@@ -86,6 +86,9 @@ pub struct Scratch {
 /// `keep_going` is asked about once in this many bytes of text.
 const ASK_EVERY: usize = 1 << 18;
 
+/// Room for more tokens or symbols than this is not kept.
+const MOST_KEPT: usize = 1 << 18;
+
 /// What the linear method needs takes milliseconds to make: so many bytes of long segments come first.
 const WORTH_LINEAR: usize = 1 << 16;
 
@@ -94,6 +97,16 @@ impl Scratch {
     fn deserves_linear(&mut self, len: usize) -> bool {
         self.heaped = self.heaped.saturating_add(len);
         self.heaped > WORTH_LINEAR
+    }
+
+    /// Gives back what a huge pretoken took: a scratch lives long, as a thread's or an encoding's.
+    pub(crate) fn trim(&mut self) {
+        if self.linear.room() > MOST_KEPT {
+            self.linear = linear::Scratch::default();
+        }
+        if self.heap.room() > MOST_KEPT {
+            self.heap = heap::Scratch::default();
+        }
     }
 
     /// Notes `bytes` of work and asks `keep_going` when enough has come together.

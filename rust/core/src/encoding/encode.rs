@@ -134,6 +134,7 @@ impl Encoding {
             done = done.and_then(|()| scratch.worked(scanned, keep_going));
         }
         scratch.starts = starts;
+        scratch.trim();
         done
     }
 }

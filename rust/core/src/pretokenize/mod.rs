@@ -99,6 +99,15 @@ impl<'t> Iterator for Pretokens<'t> {
     }
 }
 
+/// Whether a cut between neighbours of these classes is exact; [`cut_after`] says why.
+pub(crate) fn may_be_cut(left: Class, right: Class) -> bool {
+    match left {
+        Class::Space => false,
+        Class::Letter | Class::Number => right != left,
+        Class::Other => right == Class::Space,
+    }
+}
+
 /// The first place at or after byte `from` where `text` may be cut so that both sides, pretokenized apart, give the
 /// pretokens of the whole; the length of the text when there is none.
 ///
@@ -121,20 +130,11 @@ pub fn cut_after(text: &str, from: usize) -> usize {
     if at >= bytes.len() {
         return bytes.len();
     }
-    let mut before = at - 1;
-    while before > 0 && !utf8::begins_char(bytes[before]) {
-        before -= 1;
-    }
-    let mut left = Class::of(utf8::decode(bytes, before).0);
+    let mut left = Class::of(utf8::decode(bytes, utf8::before(bytes, at)).0);
     while at < bytes.len() {
         let (code_point, width) = utf8::decode(bytes, at);
         let right = Class::of(code_point);
-        let exact = match left {
-            Class::Space => false,
-            Class::Letter | Class::Number => right != left,
-            Class::Other => right == Class::Space,
-        };
-        if exact {
+        if may_be_cut(left, right) {
             return at;
         }
         left = right;

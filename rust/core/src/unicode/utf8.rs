@@ -15,6 +15,16 @@ pub(crate) fn decode(bytes: &[u8], at: usize) -> (u32, usize) {
     }
 }
 
+/// Where the character before `at` begins: 1 or more bytes before it.
+#[inline]
+pub(crate) fn before(bytes: &[u8], at: usize) -> usize {
+    let mut at = at - 1;
+    while at > 0 && !begins_char(bytes[at]) {
+        at -= 1;
+    }
+    at
+}
+
 /// Whether this byte begins a character (is not a UTF-8 continuation byte).
 #[inline]
 pub(crate) fn begins_char(byte: u8) -> bool {
