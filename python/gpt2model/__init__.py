@@ -60,6 +60,7 @@ __all__ = [
     "TextGenerator",
     "TokenClassifierOutput",
     "export_text_generator",
+    "keep_freed_memory",
     "load_text_generator",
 ]
 

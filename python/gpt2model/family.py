@@ -8,6 +8,7 @@ first asked for.
 from .cache import KVCache
 from .double_heads import GPT2DoubleHeadsModel
 from .language_model import GPT2LMHeadModel
+from .memory import keep_freed_memory
 from .model import GPT2Model
 from .outputs import (
     BaseModelOutputWithPastAndCrossAttentions,
@@ -65,4 +66,5 @@ __all__ = [
     "TFSequenceClassifierOutputWithPast",
     "TFTokenClassifierOutput",
     "TokenClassifierOutput",
+    "keep_freed_memory",
 ]

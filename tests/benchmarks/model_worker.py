@@ -3,7 +3,8 @@
     KERAS_BACKEND=jax python model_worker.py ours forward 3
 
 Owns how each library is used; `bench_model.py` owns the turns and the table. Prints a JSON line for the
-preparation with the first call (tracing, compiling), then one for each repetition.
+preparation with the first call (tracing, compiling), then one for each repetition. With BENCH_KEEP_MEMORY=1 the
+process keeps freed memory (JAX only, any library).
 """
 
 from __future__ import annotations
@@ -132,6 +133,10 @@ LIBRARIES: dict[str, Callable[[str], Step]] = {
 
 
 def main() -> None:
+    if os.environ.get("BENCH_KEEP_MEMORY"):
+        import gpt2model
+
+        gpt2model.keep_freed_memory()  # for every library alike: it is a matter of JAX, not of the model
     start = time.perf_counter()
     step = LIBRARIES[sys.argv[1]](sys.argv[2])
     made = time.perf_counter()
