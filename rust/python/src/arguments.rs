@@ -5,12 +5,13 @@ use std::fmt::Display;
 
 use gpt2tok_core::TokenId;
 use gpt2tok_core::special::Choice;
-use numpy::{Element, PyArray1, PyArrayMethods};
+use numpy::{Element, PyArray1, PyArrayMethods, PyUntypedArray};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 #[cfg(not(any(Py_LIMITED_API, Py_GIL_DISABLED)))]
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyList, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyList, PyString, PyTuple, PyType};
 
 use crate::errors::{TokenizerError, UnknownTokenError};
 
@@ -305,10 +306,23 @@ fn outside(shown: &str, position: usize, n_vocab: usize) -> PyErr {
     ))
 }
 
+/// The type of NumPy's arrays, once one has been seen.
+static ARRAYS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
 /// Asking the numpy crate imports NumPy; an array can only come from a NumPy that is already there.
 pub(crate) fn may_be_array(value: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let modules = value.py().import("sys")?.getattr("modules")?;
-    Ok(modules.contains("numpy")? && value.hasattr("__array_interface__")?)
+    let (py, found) = (value.py(), value.get_type());
+    if ARRAYS.get(py).is_some_and(|known| found.is(known)) {
+        return Ok(true);
+    }
+    let modules = py.import("sys")?.getattr("modules")?;
+    let may_be = modules.contains("numpy")? && value.hasattr("__array_interface__")?;
+    if may_be && value.cast::<PyUntypedArray>().is_ok() {
+        // Subclasses go the long way: which of them comes first says nothing of the next.
+        let plain = py.import("numpy")?.getattr("ndarray")?.cast_into::<PyType>()?;
+        let _ = ARRAYS.set(py, plain.unbind());
+    }
+    Ok(may_be)
 }
 
 /// Appends the ids of a one-dimensional NumPy array of an integer type, without a Python object for each. Says whether
