@@ -9,14 +9,13 @@ pub(super) struct Joins {
 }
 
 impl Joins {
-    /// The neighbouring bytes inside these tokens.
-    pub(super) fn new<'t>(tokens: impl Iterator<Item = &'t [u8]>) -> Self {
+    /// The bytes where these tokens meet, each the last of a merge's left part and the first of its right: inside the
+    /// parts, other merges have met.
+    pub(super) fn new(borders: impl Iterator<Item = (u8, u8)>) -> Self {
         let mut bits = Box::new([0u64; 1024]);
-        for token in tokens {
-            for pair in token.windows(2) {
-                let (word, bit) = place(pair[0], pair[1]);
-                bits[word] |= bit;
-            }
+        for (left, right) in borders {
+            let (word, bit) = place(left, right);
+            bits[word & 1023] |= bit;
         }
         Joins { bits }
     }
@@ -31,4 +30,28 @@ impl Joins {
 #[inline]
 fn place(left: u8, right: u8) -> (usize, u64) {
     (usize::from(left) << 2 | usize::from(right >> 6), 1 << (right & 63))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Encoding;
+
+    /// Borders of merges are the neighbours inside tokens.
+    #[test]
+    fn every_pair_of_bytes_inside_a_token_may_be_joined_and_no_other() {
+        let gpt2 = Encoding::gpt2();
+        let mut inside = [[false; 256]; 256];
+        for (_, token) in gpt2.tokens() {
+            for pair in token.windows(2) {
+                inside[usize::from(pair[0])][usize::from(pair[1])] = true;
+            }
+        }
+        assert_eq!(inside.iter().flatten().filter(|&&pair| pair).count(), 2_689);
+        for left in 0..=255 {
+            for right in 0..=255 {
+                let joins = gpt2.bpe().joins.contains(left, right);
+                assert_eq!(joins, inside[usize::from(left)][usize::from(right)], "{left} {right}");
+            }
+        }
+    }
 }

@@ -163,15 +163,21 @@ pub(crate) struct Lookups<'a> {
 
 impl Bpe {
     /// `ids[s]` is the id of symbol `s`; `merges` are in rank order.
-    pub(crate) fn new(symbols: Symbols, ids: Box<[TokenId]>, merges: &[Merge], lookups: &Lookups<'_>) -> Self {
-        let pairs = Pairs::new(merges);
-        let joins = Joins::new(merges.iter().map(|merge| symbols.bytes(merge.product)));
+    pub(crate) fn new(
+        symbols: Symbols,
+        ids: Box<[TokenId]>,
+        merges: impl Iterator<Item = Merge> + Clone,
+        lookups: &Lookups<'_>,
+    ) -> Self {
+        let pairs = Pairs::new(merges.clone());
+        let border = |merge: Merge| Some((*symbols.bytes(merge.left).last()?, *symbols.bytes(merge.right).first()?));
+        let joins = Joins::new(merges.clone().filter_map(border));
         let mut bpe = Bpe {
             symbols,
             ids,
             pairs,
             joins,
-            whole: Whole::new(&[]),
+            whole: Whole::new(std::iter::empty()),
             whole_is_merged: true,
             proper: lookups.trusted,
             narrow: false,
@@ -179,31 +185,32 @@ impl Bpe {
             linear: OnceLock::new(),
         };
         let mut kept = Vec::with_capacity(bpe.symbols.len());
-        let mut all_kept = true;
         let (mut scratch, mut found) = (Scratch::default(), Vec::new());
         for symbol in bpe.symbols.all() {
-            let (text, len) = bpe.symbols.memory_from(symbol);
-            let encodes_to_itself = lookups.trusted || len == 1 || {
+            let text = bpe.symbols.bytes(symbol);
+            let encodes_to_itself = lookups.trusted || text.len() == 1 || {
                 found.clear();
-                short::merge(&bpe, &text[..len], &mut scratch.heap, &mut |s| found.push(s));
+                short::merge(&bpe, text, &mut scratch.heap, &mut |s| found.push(s));
                 found == [symbol]
             };
             if encodes_to_itself {
-                kept.push(Entry { text, len, id: bpe.ids[symbol.place()] });
+                kept.push(symbol);
             }
-            all_kept &= encodes_to_itself;
         }
-        let merged = kept.len();
+        let entries = kept.iter().map(|&symbol| {
+            let (text, len) = bpe.symbols.memory_from(symbol);
+            Entry { text, len, id: bpe.ids[symbol.place()] }
+        });
         let known: rustc_hash::FxHashSet<&[u8]> = if lookups.forced.is_empty() {
             Default::default()
         } else {
-            kept.iter().map(|entry| &entry.text[..entry.len]).collect()
+            entries.clone().map(|entry| &entry.text[..entry.len]).collect()
         };
         let forced = lookups.forced.iter().filter(|(bytes, _)| !known.contains(bytes));
-        kept.extend(forced.map(|&(text, id)| Entry { text, len: text.len(), id }));
-        let whole = Whole::new(&kept);
-        let whole_is_merged = kept.len() == merged;
-        let proper = lookups.trusted || (all_kept && symbols::correspond(merges));
+        let forced = forced.map(|&(text, id)| Entry { text, len: text.len(), id });
+        let whole_is_merged = forced.clone().next().is_none();
+        let whole = Whole::new(entries.chain(forced));
+        let proper = lookups.trusted || (kept.len() == bpe.symbols.len() && symbols::correspond(merges));
         bpe.whole = whole;
         bpe.whole_is_merged = whole_is_merged;
         bpe.proper = proper;

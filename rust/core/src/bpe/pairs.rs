@@ -60,13 +60,13 @@ pub(super) struct Pairs {
 
 impl Pairs {
     /// If a pair is named twice, its lowest rank counts.
-    pub(super) fn new(merges: &[Merge]) -> Self {
-        let count = slots_for(merges.len());
+    pub(super) fn new(merges: impl Iterator<Item = Merge> + Clone) -> Self {
+        let count = slots_for(merges.clone().count());
         let small = |symbol: Symbol| u16::try_from(symbol.0).is_ok();
-        let fits = |merge: &Merge| {
+        let fits = |merge: Merge| {
             small(merge.left) && small(merge.right) && merge.rank.0.checked_add(FIRST_PRODUCT) == Some(merge.product.0)
         };
-        let slots = if merges.iter().all(fits) {
+        let slots = if merges.clone().all(fits) {
             Slots::Narrow(vec![EMPTY; count].into_boxed_slice())
         } else {
             Slots::Wide(vec![(EMPTY, Step::NONE); count].into_boxed_slice())
@@ -74,7 +74,7 @@ impl Pairs {
         let shift = u64::BITS - count.trailing_zeros();
         let maybe = vec![0; (count / 32).max(1)].into_boxed_slice();
         let mut pairs = Pairs { slots, shift, maybe, of_bytes: Box::default() };
-        for merge in merges {
+        for merge in merges.clone() {
             let hash = fold(key(merge.left, merge.right), 0);
             let (word, bit) = pairs.bit(hash);
             pairs.maybe[word] |= bit;
@@ -91,7 +91,7 @@ impl Pairs {
                 }
             }
         }
-        let bytes = merges.iter().filter(|merge| merge.left.is_byte() && merge.right.is_byte());
+        let bytes = merges.filter(|merge| merge.left.is_byte() && merge.right.is_byte());
         if matches!(pairs.slots, Slots::Narrow(_)) && bytes.clone().all(|merge| merge.rank.0 < u32::from(u16::MAX)) {
             pairs.of_bytes = vec![0; 1 << 16].into_boxed_slice();
             for merge in bytes {

@@ -98,6 +98,11 @@ impl Symbols {
         (&self.bytes[start..], end - start)
     }
 
+    /// The bytes of all symbols, one after the other, and where each ends.
+    pub(crate) fn all_bytes(&self) -> (&[u8], &[u32]) {
+        (&self.bytes, &self.ends)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
@@ -108,8 +113,8 @@ impl Symbols {
 }
 
 /// Whether merge `i` has rank `i`, makes symbol `256 + i`, and joins only older symbols: a trained merge list, in order.
-pub(crate) fn correspond(merges: &[Merge]) -> bool {
-    merges.iter().enumerate().all(|(place, merge)| {
+pub(crate) fn correspond(merges: impl Iterator<Item = Merge>) -> bool {
+    merges.enumerate().all(|(place, merge)| {
         merge.rank.0 as usize == place
             && merge.product.place() == 256 + place
             && merge.left < merge.product

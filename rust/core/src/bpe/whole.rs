@@ -42,18 +42,20 @@ pub(super) struct Entry<'t> {
 
 impl Whole {
     /// Tokens must differ and be at least one byte long.
-    pub(super) fn new(tokens: &[Entry<'_>]) -> Self {
-        let (mut short, mut middling) = (0, 0);
-        for token in tokens {
+    pub(super) fn new<'t>(tokens: impl Iterator<Item = Entry<'t>> + Clone) -> Self {
+        let (mut count, mut short, mut middling) = (0, 0, 0);
+        // Closures, for a loop over a chain asks at each step which of its parts it is in.
+        tokens.clone().for_each(|token| {
+            count += 1;
             short += usize::from(token.len <= 7);
             middling += usize::from((8..=15).contains(&token.len));
-        }
+        });
         let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(short)].into_boxed_slice();
         let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(middling)].into_boxed_slice();
-        let mut longer = vec![LongSlot::default(); slots_for(tokens.len() - short - middling)].into_boxed_slice();
+        let mut longer = vec![LongSlot::default(); slots_for(count - short - middling)].into_boxed_slice();
         let mut longer_bytes = Vec::new();
         let mut longest = [0; 256];
-        for &Entry { text, len, id } in tokens {
+        tokens.for_each(|Entry { text, len, id }| {
             if let Some(&first) = text.first() {
                 let longest = &mut longest[usize::from(first)];
                 *longest = (len as u32).max(*longest);
@@ -78,7 +80,7 @@ impl Whole {
                     longer_bytes.extend_from_slice(bytes);
                 }
             }
-        }
+        });
         Whole { to_7, to_15, longer, longer_bytes: longer_bytes.into_boxed_slice(), longest }
     }
 

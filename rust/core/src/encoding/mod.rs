@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::batch::Scratches;
 use crate::bpe::{Bpe, Method, Scratch, TokenId};
 use crate::special::SpecialTokens;
-use crate::vocab::{self, Definition, Slots, Table, VocabError};
+use crate::vocab::{self, Definition, MergeIds, Slots, Table, VocabError};
 
 pub use decode::DecodeError;
 pub use encode::EncodeError;
@@ -28,7 +28,8 @@ pub struct Encoding {
     bpe: Bpe,
     table: Table,
     special: SpecialTokens,
-    merges: Option<Vec<(TokenId, TokenId, TokenId)>>,
+    /// Not there yet for GPT-2's own, until somebody asks.
+    merges: OnceLock<Option<Vec<MergeIds>>>,
     unknown: Option<TokenId>,
     whole_pretokens_first: bool,
     merges_by_token: bool,
@@ -106,7 +107,12 @@ impl Encoding {
     /// vocabularies may have none).
     #[must_use]
     pub fn merges(&self) -> Option<&[(TokenId, TokenId, TokenId)]> {
-        self.merges.as_deref()
+        if let Some(merges) = self.merges.get() {
+            return merges.as_deref();
+        }
+        // Made before anybody waits: a fork meanwhile would leave the child waiting for a thread that it does not have.
+        let made = vocab::gpt2_merges();
+        self.merges.get_or_init(|| Some(made)).as_deref()
     }
 
     /// Whether a pretoken that is a token becomes it even where merging would not.
@@ -135,7 +141,7 @@ impl Encoding {
         Definition {
             name: self.name.clone(),
             tokens: self.tokens().map(|(id, bytes)| (bytes.to_vec(), id)).collect(),
-            merges: if self.merges_by_token { Vec::new() } else { self.merges.clone().unwrap_or_default() },
+            merges: if self.merges_by_token { Vec::new() } else { self.merges().unwrap_or_default().to_vec() },
             special: self.special.tokens().to_vec(),
             unknown: self.unknown,
             whole_pretokens_first: self.whole_pretokens_first,

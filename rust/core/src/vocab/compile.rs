@@ -1,17 +1,22 @@
 //! How does a definition become an engine? Checks it, numbers its symbols by rank, and builds the tables.
 
+use std::sync::OnceLock;
+
 use rustc_hash::FxHashMap;
 
 use super::{Definition, ID_LIMIT, Table, VocabError, alphabet};
 use crate::bpe::{Bpe, Lookups, Merge, Rank, Scratch, Symbol, Symbols, TokenId};
 
+/// A merge as the ids of left part, right part and product.
+pub(crate) type MergeIds = (TokenId, TokenId, TokenId);
+
 /// What an encoding is made of.
 pub(crate) struct Compiled {
     pub bpe: Bpe,
     pub table: Table,
-    /// In rank order, as the ids of left part, right part and product; `None` where the vocabulary has no merge list
-    /// that says the same (see `by_token`).
-    pub merges: Option<Vec<(TokenId, TokenId, TokenId)>>,
+    /// In rank order; `None` where the vocabulary has no merge list that says the same (see `by_token`). Not there yet for
+    /// GPT-2's own, which are listed when somebody asks ([`gpt2_merges`]).
+    pub merges: OnceLock<Option<Vec<MergeIds>>>,
     /// The id of missing bytes, if any byte is missing.
     pub unknown: Option<TokenId>,
 }
@@ -23,31 +28,43 @@ static GPT2_MERGES: &[u8; 200_000] = include_bytes!("../../data/gpt2_merges.bin"
 /// GPT-2's layout of ids: 256 bytes in the alphabet's order, then the merges by rank, then `<|endoftext|>`.
 pub(crate) fn gpt2() -> Compiled {
     let count = GPT2_MERGES.len() / 4;
-    let symbol_of = |id: u16| match alphabet::BYTES_BY_ID.get(usize::from(id)) {
+    let symbol_of = |id: TokenId| match alphabet::BYTES_BY_ID.get(id as usize) {
         Some(&byte) => Symbol::of_byte(byte),
-        None => Symbol(u32::from(id)),
+        None => Symbol(id),
     };
+    let merges = gpt2_pairs().enumerate().map(|(rank, (left, right))| Merge {
+        left: symbol_of(left),
+        right: symbol_of(right),
+        product: Symbol((alphabet::BYTES_BY_ID.len() + rank) as u32),
+        rank: Rank(rank as u32),
+    });
     let mut symbols = Symbols::of_bytes(count);
-    let mut merges = Vec::with_capacity(count);
-    let mut pairs = Vec::with_capacity(count);
-    for (rank, pair) in GPT2_MERGES.chunks_exact(4).enumerate() {
-        let (left, right) = (u16::from_le_bytes([pair[0], pair[1]]), u16::from_le_bytes([pair[2], pair[3]]));
-        let product = symbols.push_joined(symbol_of(left), symbol_of(right));
-        merges.push(Merge { left: symbol_of(left), right: symbol_of(right), product, rank: Rank(rank as u32) });
-        pairs.push((TokenId::from(left), TokenId::from(right), product.0));
+    for merge in merges.clone() {
+        symbols.push_joined(merge.left, merge.right);
     }
     let mut ids: Vec<TokenId> = (0..symbols.len() as u32).collect();
-    let mut table = Table::with_capacity(symbols.len() + 1, 1 << 19);
+    let (bytes, ends) = symbols.all_bytes();
+    let mut table = Table::of_ends(bytes, ends, 1 << 10); // products have their ids as symbols, bytes have not
     for (id, &byte) in alphabet::BYTES_BY_ID.iter().enumerate() {
         ids[usize::from(byte)] = id as TokenId;
         table.insert(id as TokenId, &[byte]);
     }
-    for symbol in symbols.all().skip(256) {
-        table.insert(symbol.0, symbols.bytes(symbol));
-    }
     let lookups = Lookups { forced: Vec::new(), trusted: true };
-    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), &merges, &lookups);
-    Compiled { bpe, table, merges: Some(pairs), unknown: None }
+    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), merges, &lookups);
+    Compiled { bpe, table, merges: OnceLock::new(), unknown: None }
+}
+
+/// The ids of left and right part of GPT-2's merges, in rank order.
+fn gpt2_pairs() -> impl ExactSizeIterator<Item = (TokenId, TokenId)> + Clone {
+    GPT2_MERGES.chunks_exact(4).map(|pair| {
+        let id = |low, high| TokenId::from(u16::from_le_bytes([low, high]));
+        (id(pair[0], pair[1]), id(pair[2], pair[3]))
+    })
+}
+
+/// GPT-2's merges as the ids of left part, right part and product.
+pub(crate) fn gpt2_merges() -> Vec<MergeIds> {
+    gpt2_pairs().zip(alphabet::BYTES_BY_ID.len() as TokenId..).map(|((left, right), id)| (left, right, id)).collect()
 }
 
 pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
@@ -95,8 +112,8 @@ pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
         })
         .collect();
     let lookups = Lookups { forced: forced(definition), trusted: false };
-    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), &merges, &lookups);
-    Ok(Compiled { bpe, table, merges: Some(definition.merges.clone()), unknown })
+    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), merges.iter().copied(), &lookups);
+    Ok(Compiled { bpe, table, merges: Some(definition.merges.clone()).into(), unknown })
 }
 
 fn forced(definition: &Definition) -> Vec<(&[u8], TokenId)> {
@@ -137,7 +154,7 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
         }
     }
     let lookups = Lookups { forced: forced(definition), trusted: false };
-    let bpe = Bpe::new(symbols, ids, &every_pair, &lookups);
+    let bpe = Bpe::new(symbols, ids, every_pair.iter().copied(), &lookups);
 
     let mut scratch = Scratch::default();
     let mut last_merges = Vec::with_capacity(tokens.len());
@@ -146,19 +163,24 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
         match bpe.parts_below(bytes, Rank(rank as u32), &mut scratch)[..] {
             [left, right] => last_merges.push(Merge { left, right, product, rank: Rank(rank as u32) }),
             _ => {
-                return Compiled { bpe, table, merges: None, unknown: None };
+                return Compiled { bpe, table, merges: None.into(), unknown: None };
             }
         }
     }
     let (symbols, ids, _) = build();
-    let bpe = Bpe::new(symbols, ids, &last_merges, &lookups);
+    let bpe = Bpe::new(symbols, ids, last_merges.iter().copied(), &lookups);
     if !bpe.is_proper() {
         let (symbols, ids, _) = build();
-        return Compiled { bpe: Bpe::new(symbols, ids, &every_pair, &lookups), table, merges: None, unknown: None };
+        return Compiled {
+            bpe: Bpe::new(symbols, ids, every_pair.iter().copied(), &lookups),
+            table,
+            merges: None.into(),
+            unknown: None,
+        };
     }
     let id = |symbol: Symbol| bpe.id(symbol);
     let merges = last_merges.iter().map(|merge| (id(merge.left), id(merge.right), id(merge.product))).collect();
-    Compiled { merges: Some(merges), bpe, table, unknown: None }
+    Compiled { merges: Some(merges).into(), bpe, table, unknown: None }
 }
 
 fn checked_table(definition: &Definition) -> Result<Table, VocabError> {

@@ -6,7 +6,7 @@ mod error;
 mod table;
 
 use crate::bpe::TokenId;
-pub(crate) use compile::{Compiled, compile, gpt2};
+pub(crate) use compile::{Compiled, MergeIds, compile, gpt2, gpt2_merges};
 pub use error::VocabError;
 pub(crate) use table::{Slots, Table};
 

@@ -22,6 +22,19 @@ impl Table {
         Table { bytes: Vec::with_capacity(bytes), spans: Vec::with_capacity(tokens) }
     }
 
+    /// The table of tokens that stand one after the other in `bytes`, which end where `ends` say; their ids count from 0.
+    pub(crate) fn of_ends(bytes: &[u8], ends: &[u32], more: usize) -> Self {
+        let mut table = Table::with_capacity(ends.len() + 1, bytes.len() + more);
+        table.bytes.extend_from_slice(bytes);
+        let mut start = 0;
+        table.spans.extend(ends.iter().map(|&end| {
+            let span = Span { start, len: end - start };
+            start = end;
+            span
+        }));
+        table
+    }
+
     /// Gives `id` its bytes. Ids may come in any order; a later call for the same id wins.
     pub(crate) fn insert(&mut self, id: TokenId, token: &[u8]) {
         let place = id as usize;
