@@ -10,8 +10,9 @@ pub const PATTERN: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p
 /// The pattern itself, for the regex engine that judges the plain split.
 static ENGINE: LazyLock<fancy_regex::Regex> = LazyLock::new(|| fancy_regex::Regex::new(PATTERN).unwrap());
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
+/// What the pattern tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
     Letter,
     Number,
     Space,
@@ -33,7 +34,8 @@ static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
     classes
 });
 
-fn class(character: char) -> Class {
+/// The class of a character.
+pub fn class(character: char) -> Class {
     CLASSES[character as usize]
 }
 

@@ -2,11 +2,11 @@
 """What processes do to each other, counted in thousands: kills while saving, forks after threads, Ctrl-C, threads.
 
     python fuzz/processes.py                                       # a few of each, in seconds
-    python fuzz/processes.py --kills 1000 --forks 1000 --interrupts 200 --minutes 10
+    python fuzz/processes.py --kills 1000 --model-kills 1000 --forks 1000 --interrupts 200 --minutes 10
 
 Prints a line for each count, with its figures; ends with 1 if any is not as promised in SECURITY.md. What happens
-once in each of these is `tests/test_processes.py`'s and `tests/test_files.py`'s. Needs no package beside gpt2tok
-(with NumPy and gpt2model's extras the saving of checkpoints is counted too). Unix only.
+once in each of these is `tests/test_processes.py`'s and `tests/test_files.py`'s. A count of 0 leaves its part out.
+Needs no package beside gpt2tok; --model-kills needs gpt2tok[model,torch]. Unix only.
 """
 
 from __future__ import annotations
@@ -44,7 +44,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--kills", type=int, default=20, metavar="N", help="kill -9 while saving, of each kind"
     )
+    parser.add_argument(
+        "--model-kills", type=int, default=0, metavar="N", help="kill -9 while a model is saved (0)"
+    )
     parser.add_argument("--forks", type=int, default=3, metavar="N", help="children of each start method")
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        default=["fork", "spawn", "forkserver"],
+        metavar="METHOD",
+        help="start methods (all)",
+    )
     parser.add_argument("--interrupts", type=int, default=3, metavar="N", help="Ctrl-C in a long batch")
     parser.add_argument(
         "--minutes", type=float, default=0.02, metavar="N", help="of 32 threads on one object"
@@ -76,6 +86,20 @@ def savers() -> Iterator[tuple[str, Save]]:
 
     for name, save in (("gpt2tok encode -o", encode), ("gpt2tok train -o", train)):
         yield name, partial(_with_corpus, save, corpus)
+
+
+def model_saver() -> tuple[str, Save]:
+    """Saves a small model, in two shards and an index, that has one of two weights."""
+    os.environ.setdefault("KERAS_BACKEND", "torch")  # the backend whose process may be forked
+    from gpt2model import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(vocab_size=300, n_positions=16, n_embd=64, n_layer=2, n_head=2)
+    models = [GPT2LMHeadModel(config) for _ in range(2)]
+
+    def save(place: Path, version: int) -> None:
+        models[version].save_pretrained(place, max_shard_size=250_000)
+
+    return "a model's save_pretrained", save
 
 
 def _quietly(arguments: list[str]) -> None:
@@ -285,9 +309,17 @@ def _rate(call: Callable[[], object]) -> float:
 def main() -> int:
     options = parse()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    fine = [kills(name, save, options.kills) for name, save in savers()]
-    fine += [starts(method, options.forks) for method in ("fork", "spawn", "forkserver")]
-    fine += [many_threads(options.minutes), interrupts(options.interrupts)]
+    fine = []
+    if options.kills:
+        fine += [kills(name, save, options.kills) for name, save in savers()]
+    if options.model_kills:
+        fine.append(kills(*model_saver(), options.model_kills))
+    if options.forks:
+        fine += [starts(method, options.forks) for method in options.methods]
+    if options.minutes:
+        fine.append(many_threads(options.minutes))
+    if options.interrupts:
+        fine.append(interrupts(options.interrupts))
     released()
     return 0 if all(fine) else 1
 
