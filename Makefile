@@ -6,7 +6,8 @@ MINUTES ?= 10
 PYTEST_ARGS ?=
 BENCH_ARGS ?=
 DEMO_ARGS ?=
-TRUST_ARGS ?= --kills 1000 --forks 1000 --interrupts 200 --minutes 10
+TRUST_ARGS ?= --kills 1000 --model-kills 1000 --forks 1000 --interrupts 200 --minutes 10
+TEXTS ?= 10000000
 GROWTH_ARGS ?= --time --most 100000000 --memory --texts 10000000
 
 DEMO := .venv-demo
@@ -15,10 +16,11 @@ DEMO_EXTRAS ?= $(shell $(PYTHON) -c 'import sys; print("model tf stats" * ((3, 1
 TEST := .venv-test
 BENCH := .venv-bench
 WHEEL := .venv-wheel
+DIFFERENCES := fuzz/target/release/examples/differences
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust wheel-check \
+.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust deny wheel-check \
 	picture proof proof-model clean toolchain demo-environment test-environment bench-environment
 
 help: ## this list
@@ -64,9 +66,17 @@ fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 ea
 fuzz-smoke: test-environment ## the same for 15 seconds each
 	@$(MAKE) --no-print-directory fuzz MINUTES=0.25
 
-trust: test-environment ## kills while saving, forks, Ctrl-C, threads, growth, in thousands: an hour (TRUST_ARGS= for a few of each)
+trust: test-environment ## kills, forks, Ctrl-C, threads, growth, TEXTS four ways and beside tiktoken: hours (TRUST_ARGS= for a few of each)
 	$(TEST)/bin/python fuzz/processes.py $(TRUST_ARGS)
 	$(TEST)/bin/python fuzz/growth.py $(GROWTH_ARGS)
+	cargo build --release --manifest-path fuzz/Cargo.toml --example differences
+	$(DIFFERENCES) texts $(TEXTS)
+	$(DIFFERENCES) scalars
+	$(DIFFERENCES) print $(TEXTS) 1 | $(TEST)/bin/python fuzz/beside_tiktoken.py --tokenizers-every 20
+
+deny: toolchain ## licences, sources and versions of every crate, by rust/deny.toml (installs cargo-deny if it is missing)
+	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked
+	for part in rust fuzz; do cargo deny --manifest-path $$part/Cargo.toml --config rust/deny.toml check bans licenses sources || exit 1; done
 
 wheel-check: toolchain ## build this Python's wheel and the one for all, and let abi3audit and twine look at them
 	$(PYTHON) -m venv $(WHEEL)

@@ -34,7 +34,18 @@ def main() -> None:
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
         "model": {"type": "BPE", "vocab": vocab, "merges": merges},
     }
+    # Short files are quick to load, and a change to one more often means something: the rest is the unknown token.
+    small = {
+        symbol: i for i, symbol in enumerate(["a", "b", "Ġ", "ab", "Ġa", "Ġab", "<unk>", "<|endoftext|>"])
+    }
+    few = [("a", "b"), ("Ġ", "a"), ("Ġ", "ab")]
+    few_lines = "".join(f"{left} {right}\n" for left, right in few)
+    short = {"model": {"type": "BPE", "unk_token": "<unk>", "vocab": small, "merges": few}}
+    short = {"pre_tokenizer": {"type": "ByteLevel"}, "added_tokens": [], **short}
     seeds = {
+        "load/small_tiktoken": b"\x81IHQ= 256\naGU= 257\nIHRoZQ== 258\n",
+        "load/small_tokenizer_json": b"\x01" + json.dumps(short).encode(),
+        "load/small_vocab_merges": b"\xfe" + json.dumps(small).encode() + b"\xff" + few_lines.encode(),
         "load/tiktoken": b"\x00" + tiktoken,
         "load/tokenizer_json": b"\x01" + json.dumps(tokenizer).encode(),
         "load/vocab_merges": b"\x02" + json.dumps(vocab).encode() + b"\xff" + lines.encode(),

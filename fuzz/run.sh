@@ -19,7 +19,8 @@ declare -A longest=([encode]=512 [scan]=512 [merge]=512 [special]=256 [decode]=1
 build=()
 [ -z "${FUZZ_FAST:-}" ] || build=(--sanitizer none --no-trace-compares --target-dir fuzz/target/fast)
 
-export RUSTC_BOOTSTRAP=1
+chmod +x fuzz/instrument.sh # an archive may have lost it
+export RUSTC_BOOTSTRAP=1 RUSTC_WRAPPER="$PWD/fuzz/instrument.sh"
 cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
 "${PYTHON:-python3}" fuzz/make_seeds.py
 

@@ -12,7 +12,7 @@ import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 import tiktoken
@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt2tok import Encoding, GPT2Tokenizer
+from gpt2tok._core import unicode_ranges
 
 # White space of all kinds (and U+001C, which Python calls white space and Unicode does not), the letters of
 # contractions, combining marks, digits that are not ASCII, letters without case, characters of 2, 3 and 4 bytes.
@@ -113,6 +114,27 @@ def test_every_unicode_scalar_among_letters_digits_and_marks(judges: Judges) -> 
         pages = ["\n".join(page) for page in blocks(frames, 25)]
         lines = ([*line, 198] for line in ids)
         judges.tokenizers_gives(pages, [list(itertools.chain(*page))[:-1] for page in blocks(lines, 25)])
+
+
+def test_characters_at_the_edges_of_their_class_in_every_context(judges: Judges) -> None:
+    """Of all characters `fuzz/examples/differences.rs scalars` does the same, beside a regex engine."""
+    names: list[Literal["letter", "number", "space"]] = ["letter", "number", "space"]
+    edges = {
+        code
+        for name in names
+        for first, last in unicode_ranges(name)
+        for code in (first - 1, first, last, last + 1)
+    }
+    characters = sorted(chr(code) for code in edges if 0 <= code < 0x110000 and not 0xD800 <= code < 0xE000)
+    assert len(characters) > 2500
+    before = ["", "a", "1", "!", " ", "  ", "\n", "\u00a0", "'", "x'"]
+    after = ["", "a", "1", "!", " ", "  x", "\n", "\u00a0y", "'s", "s", "ll", "\u0301"]
+    contexts = list(itertools.product(before, after))
+    for place, character in enumerate(characters):
+        texts = [first + character + last for first, last in contexts]
+        judges.tiktoken_gives(texts, ids := judges.ours(texts))
+        if place % 10 == 0:
+            judges.tokenizers_gives(texts, ids)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4])

@@ -2,8 +2,6 @@
 //! vocabulary that the file says. `load` mutates bytes and mostly meets the JSON parser; this mutates what they mean.
 #![no_main]
 
-mod plain;
-
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -13,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use gpt2tok_core::alphabet::spell;
 use gpt2tok_core::load::{Options, from_parts, from_tiktoken, from_tokenizer_json, parse_merges, parse_vocab};
 use gpt2tok_core::{Encoding, VocabError};
+use gpt2tok_fuzz as plain;
 use libfuzzer_sys::fuzz_target;
 
 #[derive(Arbitrary, Debug)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -16,6 +19,7 @@ from checkpoint_refusals import QUICK
 from gpt2model import CheckpointError
 from gpt2model.checkpoints import open_checkpoint
 from gpt2model.checkpoints.converting import convert
+from gpt2model.checkpoints.saving import Writer, save_together
 
 
 @pytest.mark.parametrize("format", ["safetensors", "keras-hub"])
@@ -42,6 +46,26 @@ def test_a_save_that_fails_changes_nothing(tmp_path: Path, format: str) -> None:
     assert done.stdout.count("untouched") == 2
     assert {path.name: path.read_bytes() for path in target.iterdir()} == before
     assert not (tmp_path / "new").exists()
+
+
+def test_between_the_first_rename_and_the_last_there_is_nothing_but_renames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Syncing takes milliseconds, and a process killed between two renames leaves old files beside new ones."""
+    calls = []
+
+    def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *arguments: (calls.append(name), call(*arguments))[1]
+
+    monkeypatch.setattr(Path, "replace", noted("rename", Path.replace))
+    monkeypatch.setattr(os, "fsync", noted("sync", os.fsync))
+    large = Writer(lambda path: Path(path).write_bytes(b"2") and None, 1)
+    for content in (b"1", b"3"):
+        saved = save_together(tmp_path, {"a": content, "b": large, "c": content})
+        assert [path.read_bytes() for path in saved] == [content, b"2", content]
+        assert calls == ["sync"] * 3 + ["rename"] * 3 + ["sync"]
+        calls.clear()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "c"]
 
 
 def test_a_source_that_breaks_on_the_way_changes_nothing(tmp_path: Path) -> None:

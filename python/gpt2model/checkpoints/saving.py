@@ -21,7 +21,7 @@ from typing import Any, final
 
 from safetensors import SafetensorError
 
-from gpt2tok.files import new_directory, open_atomically
+from gpt2tok.files import new_directory
 
 _MAY_NOT = "choose a directory that you may write into, or change its permissions"
 _MENDS = {errno.EACCES: _MAY_NOT, errno.EPERM: _MAY_NOT, errno.EROFS: "choose a place that is not read-only"}
@@ -63,27 +63,32 @@ def save_together(
         if (folder / name).is_dir():
             message = "cannot save: a directory of that name is there: remove it or choose another place"
             raise IsADirectoryError(errno.EISDIR, message, os.fspath(folder / name))
+    ready: list[tuple[Path, Path]] = []
     with new_directory(folder):
-        # The last one opened is the first one renamed.
-        _write(folder, list(files.items())[::-1])
+        try:
+            for name, content in files.items():
+                room = 0 if isinstance(content, bytes) else content.room
+                with _prepared(folder / name, ".tmp", room) as (temporary, target):
+                    ready.append((temporary, target))
+                    if isinstance(content, bytes):
+                        temporary.write_bytes(content)
+                    else:
+                        content.write(os.fspath(temporary))
+            # Nothing but renames from here on: what a crash can leave half changed is a matter of microseconds.
+            for temporary, target in ready:
+                with _explained(target, temporary):
+                    temporary.replace(target)
+        except BaseException:
+            for temporary, _ in ready:
+                with suppress(OSError):
+                    temporary.unlink()
+            raise
+    for parent in {target.parent for _, target in ready}:
+        _sync_directory(parent)
     for name in stale or ():
         with suppress(FileNotFoundError):
             (folder / name).unlink()
     return [folder / name for name in files]
-
-
-def _write(folder: Path, files: list[tuple[str, bytes | Writer]]) -> None:
-    if not files:
-        return
-    (name, content), *others = files
-    if isinstance(content, bytes):
-        with open_atomically(folder / name) as file:
-            file.write(content)
-            _write(folder, others)
-    else:
-        with saving_to(folder / name, room=content.room) as temporary:
-            content.write(os.fspath(temporary))
-            _write(folder, others)
 
 
 @contextmanager
@@ -97,27 +102,45 @@ def saving_to(path: Path, suffix: str = ".tmp", *, room: int = 0) -> Iterator[Pa
             HDF5 that cannot write can no longer close its file either, and may take the process with it.
     """
     with new_directory(path.parent):
-        target = path.resolve()  # A symbolic link stays, and what it leads to is replaced.
-        temporary = target.parent / f".gpt2model-{os.urandom(16).hex()}{suffix}"
+        with _prepared(path, suffix, room) as (temporary, target):
+            yield temporary
         try:
-            # An empty file first, for the permissions that a new one gets: libraries put one of their own in
-            # its place.
-            with _explained(path, temporary), temporary.open("xb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                _reserve(file.fileno(), room)
-            if path.exists():
-                mode = path.stat().st_mode
             with _explained(path, temporary):
-                yield temporary
-            temporary.chmod(stat.S_IMODE(mode))
-            with temporary.open("rb+") as file:
-                os.fsync(file.fileno())
-            temporary.replace(target)
+                temporary.replace(target)
         except BaseException:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 temporary.unlink()
             raise
     _sync_directory(target.parent)
+
+
+@contextmanager
+def _prepared(path: Path, suffix: str, room: int) -> Iterator[tuple[Path, Path]]:
+    """A temporary file beside `path`, and what it is to replace: on disk, with its permissions, when the block ends,
+    and gone if the block raises."""
+    target = path.resolve()  # A symbolic link stays, and what it leads to is replaced.
+    temporary = target.parent / f".gpt2model-{os.urandom(16).hex()}{suffix}"
+    try:
+        # An empty file first, for the permissions that a new one gets: libraries put one of their own in
+        # its place.
+        with _explained(path, temporary), temporary.open("xb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            _reserve(file.fileno(), room)
+        before = path.stat() if path.exists() else None
+        with _explained(path, temporary):
+            yield temporary, target
+        if before is not None:
+            mode = before.st_mode
+            if os.name == "posix":
+                with suppress(OSError):  # Only root can give a file away, and then its owner should stay.
+                    os.chown(temporary, before.st_uid, before.st_gid)
+        temporary.chmod(stat.S_IMODE(mode))
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 @contextmanager

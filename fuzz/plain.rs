@@ -1,6 +1,5 @@
 //! What is right? GPT-2's encoding written out as its definition says, slowly and apart from the core: the oracle that
 //! the targets hold it to. It shares no code with the core; its Unicode classes come from regex-syntax by name.
-#![allow(dead_code)] // each target uses a part
 
 use std::sync::LazyLock;
 
@@ -11,8 +10,9 @@ pub const PATTERN: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p
 /// The pattern itself, for the regex engine that judges the plain split.
 static ENGINE: LazyLock<fancy_regex::Regex> = LazyLock::new(|| fancy_regex::Regex::new(PATTERN).unwrap());
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
+/// What the pattern tells apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
     Letter,
     Number,
     Space,
@@ -34,7 +34,8 @@ static CLASSES: LazyLock<Vec<Class>> = LazyLock::new(|| {
     classes
 });
 
-fn class(character: char) -> Class {
+/// The class of a character.
+pub fn class(character: char) -> Class {
     CLASSES[character as usize]
 }
 
@@ -83,12 +84,19 @@ pub fn split_by_engine(text: &str) -> Vec<&str> {
 }
 
 /// Byte-pair merging: while any two neighbours merge, the leftmost pair of lowest rank does.
-pub fn merge<T: Clone>(parts: &mut Vec<T>, rank: impl Fn(&T, &T) -> Option<(usize, T)>) {
+pub fn merge<T>(parts: &mut Vec<T>, rank: impl Fn(&T, &T) -> Option<(usize, T)>) {
+    let step = |parts: &[T], at: usize| parts.get(at + 1).and_then(|right| rank(&parts[at], right));
+    // The step of each pair is asked for once, not again in every round.
+    let mut steps: Vec<Option<(usize, T)>> = (0..parts.len()).map(|at| step(parts, at)).collect();
     loop {
-        let steps = parts.windows(2).enumerate().filter_map(|(at, pair)| Some((rank(&pair[0], &pair[1])?, at)));
-        let Some(((_, product), at)) = steps.min_by_key(|((rank, _), at)| (*rank, *at)) else { return };
+        let ranks = steps.iter().enumerate().filter_map(|(at, step)| Some((step.as_ref()?.0, at)));
+        let Some((_, at)) = ranks.min() else { return };
+        let Some((_, product)) = steps.remove(at) else { return };
         parts[at] = product;
         parts.remove(at + 1);
+        for changed in at.saturating_sub(1)..=at {
+            steps[changed] = step(parts, changed);
+        }
     }
 }
 
