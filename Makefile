@@ -15,13 +15,15 @@ DEMO := .venv-demo
 DEMO_EXTRAS ?= $(shell $(PYTHON) -c 'import sys; print("model tf stats" * ((3, 11) <= sys.version_info[:2] <= (3, 13)))')
 TEST := .venv-test
 BENCH := .venv-bench
+BENCH_MODEL := .venv-bench-model
 WHEEL := .venv-wheel
 DIFFERENCES := fuzz/target/release/examples/differences
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust deny wheel-check \
-	picture proof proof-model clean toolchain demo-environment test-environment bench-environment
+.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust deny \
+	wheel-check picture proof proof-model clean toolchain demo-environment test-environment bench-environment \
+	bench-model-environment
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,8 +58,8 @@ bench-tf: test-environment ## the in-graph tokenizer beside keras-hub
 bench-train: bench-environment ## training speed and memory beside tokenizers, gigabpe, gigatoken, rustbpe and bpeasy
 	$(BENCH)/bin/python tests/benchmarks/bench_train.py $(BENCH_ARGS)
 
-bench-model: test-environment ## the model beside transformers and keras-hub; memory of loading gpt2-xl; generation: an hour
-	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py tests/benchmarks/bench_generate.py; do echo "== $$file"; $(TEST)/bin/python "$$file" || exit 1; done
+bench-model: bench-model-environment ## the model beside transformers, keras-hub, CTranslate2; memory of loading gpt2-xl: over an hour
+	@for file in tests/benchmarks/bench_model.py tests/benchmarks/bench_model_loading.py tests/benchmarks/bench_generate.py; do echo "== $$file"; $(BENCH_MODEL)/bin/python "$$file" || exit 1; done
 
 fuzz: test-environment ## fuzz every target and the round trip for MINUTES=10 each
 	PYTHON="$(CURDIR)/$(TEST)/bin/python" bash fuzz/run.sh $(FUZZ_SECONDS)
@@ -100,7 +102,7 @@ picture: demo-environment ## draw docs/show.svg again
 	$(DEMO)/bin/python scripts/draw_show.py
 
 clean: ## remove the environments and everything built
-	rm -rf $(DEMO) $(TEST) $(BENCH) $(WHEEL) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(DEMO) $(TEST) $(BENCH) $(BENCH_MODEL) $(WHEEL) rust/target fuzz/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python scripts tests fuzz -name __pycache__ -type d -prune -exec rm -rf {} +
 
 toolchain:
@@ -114,3 +116,6 @@ test-environment: toolchain
 
 bench-environment: toolchain
 	@$(PYTHON) scripts/make_environment.py $(BENCH) bench bench-train
+
+bench-model-environment: toolchain
+	@$(PYTHON) scripts/make_environment.py $(BENCH_MODEL) bench-model

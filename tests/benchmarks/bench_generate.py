@@ -4,9 +4,12 @@ gpt2-small with random weights, greedy, every library in its own fastest documen
 the libraries taking turns, the order turned round each time; figures are medians. A ratio is ours over the best
 peer of the same run; the share of the bound is the bytes of the weights that one step reads, times steps a
 second, over what this machine streams from memory, measured at the start. Owns the turns and the table;
-`generate_worker.py` owns each library's use. CTranslate2 takes part where it is installed.
+`generate_worker.py` owns each library's use. Who is not installed is said to be missing.
 
     python tests/benchmarks/bench_generate.py [--task "1 x 32 + 128"] [--turns N] [--only NAME] [--json FILE]
+
+A whole run takes most of an hour. It can be done in parts, each with `--json`, wherever the machine is quiet; then
+`--turns 0 --from PART.json ...` shows them as one table (ratios then compare different minutes).
 """
 
 from __future__ import annotations
@@ -33,6 +36,9 @@ CONTENDERS = {
     "ours, PyTorch": ("ours", "torch", "float32"),
     "ours, JAX, bfloat16": ("ours", "jax", "bfloat16"),
     "ours, JAX, int8": ("ours", "jax", "int8"),
+    "ours, TensorFlow, bfloat16": ("ours", "tensorflow", "bfloat16"),
+    "ours, TensorFlow, int8": ("ours", "tensorflow", "int8"),
+    "ours, PyTorch, bfloat16": ("ours", "torch", "bfloat16"),
     "transformers, PyTorch": ("transformers", "torch", "float32"),
     "keras-hub, TensorFlow": ("keras-hub", "tensorflow", "float32"),
     "keras-hub, JAX": ("keras-hub", "jax", "float32"),
@@ -54,9 +60,15 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--task", choices=TASKS, help="only this one")
     parser.add_argument(
-        "--only", default="", help="contenders whose names hold one of these, separated by semicolons"
+        "--only",
+        default="",
+        help="these contenders, or those whose names hold one of these; semicolons between",
     )
     parser.add_argument("--json", type=Path, help="write every figure here as well")
+    parser.add_argument(
+        "--from", dest="earlier", type=Path, nargs="+", default=[], metavar="JSON",
+        help="figures of earlier runs, where none is measured now; of several the last",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -91,13 +103,30 @@ def run(name: str, task: str, repeats: int) -> list[dict[str, float]]:
     return [json.loads(line) for line in process.stdout.splitlines() if line.startswith("{")]
 
 
+def earlier(files: list[Path]) -> tuple[dict[str, dict[str, Any]], float]:
+    """Figures by task and contender, and the fastest stream from memory that any of these runs saw."""
+    found: dict[str, dict[str, Any]] = {task: {} for task in TASKS}
+    stream = 0.0
+    for file in files:
+        part = json.loads(file.read_text())
+        stream = max(stream, part["stream"])
+        for task, figures in part["results"].items():
+            if task not in found or not figures.keys() <= CONTENDERS.keys():
+                sys.exit(
+                    f"{file} is of another version of this benchmark: it has {task}, {', '.join(figures)}"
+                )
+            found[task] |= figures
+    return found, stream
+
+
 def measure(task: str, given: argparse.Namespace) -> dict[str, dict[str, Any]]:
     chosen = [part for part in given.only.split(";") if part]
     names = [
         name
         for name, (library, _, _) in CONTENDERS.items()
-        if importlib.util.find_spec(MODULES.get(library, library))
-        and (not chosen or any(part in name for part in chosen))
+        if given.turns > 0
+        and importlib.util.find_spec(MODULES.get(library, library))
+        and (not chosen or any(part == name if part in CONTENDERS else part in name for part in chosen))
     ]
     lines: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     first: dict[str, list[float]] = {name: [] for name in names}
@@ -125,7 +154,7 @@ def show(task: str, figures: dict[str, dict[str, Any]], stream: float) -> None:
     peers = [row["tokens_per_second"] for name, row in figures.items() if not name.startswith("ours")]
     rows = TASKS[task][0]
     print(
-        f"\n{task:24}{'tokens/s':>10}{'x best peer':>13}{'of the bound':>14}{'CPU s':>8}"
+        f"\n{task:28}{'tokens/s':>10}{'x best peer':>13}{'of the bound':>14}{'CPU s':>8}"
         f"{'first call':>12}{'peak MB':>10}"
     )
     for name, row in figures.items():
@@ -133,7 +162,7 @@ def show(task: str, figures: dict[str, dict[str, Any]], stream: float) -> None:
         size = {"bfloat16": 2, "int8": 1}.get(CONTENDERS[name][2], 4)
         row["of_bound"] = row["tokens_per_second"] / rows * PARAMETERS * size / stream
         print(
-            f"{name:24}{row['tokens_per_second']:10.1f}{row['ratio']:13.2f}{row['of_bound']:14.0%}"
+            f"{name:28}{row['tokens_per_second']:10.1f}{row['ratio']:13.2f}{row['of_bound']:14.0%}"
             f"{row['cpu_seconds']:8.1f}{row['first_call_seconds']:12.1f}{row['peak_mb']:10.0f}"
         )
 
@@ -145,14 +174,18 @@ def main() -> int:
         for name in PACKAGES
         if importlib.util.find_spec(name.replace("-", "_"))
     }
-    stream = bandwidth()
+    before, stream = earlier(given.earlier)
+    stream = max(stream, bandwidth())
     print(f"gpt2-small, greedy, {len(os.sched_getaffinity(0))} cores, {stream / 1e9:.0f} GB/s; {versions}")
     missing = sorted({name for name in PACKAGES if name not in versions})
     if missing:
-        print(f"not installed, so not compared: {', '.join(missing)} (pip install it here)")
+        print(f"not installed, so not compared: {', '.join(missing)} (make bench-model installs all)")
     results = {}
     for task in (given.task,) if given.task else TASKS:
-        results[task] = measure(task, given)
+        results[task] = before[task] | measure(task, given)
+        if not results[task]:
+            continue
+        results[task] = {name: results[task][name] for name in CONTENDERS if name in results[task]}
         show(task, results[task], stream)
     if given.json:
         given.json.write_text(

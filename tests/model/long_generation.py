@@ -166,6 +166,7 @@ class Kind:
             options["length_penalty"] = float(random.uniform(-1.0, 2.0))
         if self.method == "diverse":
             options = {"max_new_tokens": min(most, 5), "diversity_penalty": float(random.uniform(0.1, 2.0))}
+            options["attention_mask"] = np.ones_like(ids)  # the pad token may stand in a prompt
         if self.method == "sliding":
             options["window_stride"] = int(random.integers(1, self.ours.config.n_positions + 1))
         if self.crossing:

@@ -262,7 +262,7 @@ def decoded(request: Request, stops: Sequence[Any], streamer: Any) -> GenerateDe
         return answer(request, slid(request))
     if contrast is not None:
         contrasting = program(contrasted, contrast, compile=request.compile)
-        return answer(request, contrasting(request.weights(), given))
+        return answer(request, contrasting(request.weights(contrast.candidates), given))
     return answer(request, program(run, request.plan(), compile=request.compile)(request.weights(), given))
 
 

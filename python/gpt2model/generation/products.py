@@ -34,10 +34,19 @@ Alone, JAX 0.10 (one column, one run; bytes of bfloat16 at the memory's speed, 3
 Alone, TensorFlow 2.21 (unsharded: one core):
     float32, one row                               11.1
     bfloat16, one row                              10.4          on the right 14.4, turned to float32 18.0
-    bfloat16, the row twice, left or right         61.7          (taken for want of a loop without the copy)
+    bfloat16, the row twice, left or right         61.7
     bfloat16, multiply and sum                     78.7          lanes 86.7, pairs as uint32 36.9
     int8, turned to float32 in the product          8.0          (hoisted out of a loop: a float32 copy)
-    int8 by int8, the row four times               13.0          (taken) on the right 8.4
+    int8 by int8, the row four times               13.0          on the right 8.4
+TensorFlow's XLA has no product of bfloat16: it turns the kernel to float32, and does so before a loop. So a step reads
+float32 whatever is asked, and the row twice was only slower (25.6 tokens a second of gpt2-small, once 44; float32 46).
+Libraries that JAX's XLA calls are in it but not called, by no flag (YNNPACK, XNNPACK, oneDNN). Microseconds for one row
+against a kernel of 3,072 by 768 inside a loop there, on two cores:
+    float32, in three shards                        317          (taken) 295 to 340
+    bfloat16 kept in the loop (its bits combined with a nought that XLA cannot know), turned round, multiplied and
+    summed 8 or 12 rows at a time                   310          4 rows 440, 16 and more 1,000, in tiles 390 to 470
+    int8 likewise, 12 rows at a time                203          4 rows 299, 8 rows 230, 16 to 48 rows 230 to 320
+    int8 by int8, in two shards, the row 4 times    257          8 times 226 (taken); in three shards 257
 """
 
 from __future__ import annotations
@@ -52,7 +61,7 @@ from ..backend import BACKEND, Tensor
 from .weights import Kernel
 
 # One row is multiplied so often: a lone one has no kernel but float32's.
-_ROWS = {"bfloat16": 2, "int8": 8 if BACKEND == "jax" else 4}
+_ROWS = {"bfloat16": 2 if BACKEND == "jax" else 1, "int8": 8}
 
 _FEW = 16
 

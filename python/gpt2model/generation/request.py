@@ -126,9 +126,9 @@ class Request:
             encoder = np.repeat(encoder[0], times, axis=0), np.repeat(encoder[1], times, axis=0)
         return replace(self, prompt=self.prompt.repeated(times), encoder=encoder)
 
-    def weights(self) -> Weights:
-        """The model's weights in the form asked for."""
-        return prepared(self.model, self.form)
+    def weights(self, each: int = 1) -> Weights:
+        """The model's weights in the form asked for, for steps of so many tokens of each row."""
+        return prepared(self.model, self.form, len(self.prompt.ids) * self.config.num_beams * each)
 
     def plan(self, **changes: Any) -> Plan:
         """What the program for this request is made for."""

@@ -98,7 +98,7 @@ def speculated(request: Request, guess: Guess, count: int) -> Array:
         )
     plan = request.plan()
     plan = request.plan(room=plan.room + count + 1)
-    given, weights = request.given(), request.weights()
+    given, weights = request.given(), request.weights(count + 1)
     prefill = program(prefilled, plan, compile=request.compile)
     verify = program(verified, plan, compile=request.compile)
     state, logits = prefill(weights, given)

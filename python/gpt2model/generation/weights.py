@@ -11,6 +11,7 @@ at little more than half of it: 24 and 38 ms for a step of gpt2-small in float32
 from __future__ import annotations
 
 import os
+import sys
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias, final
 from weakref import WeakKeyDictionary
@@ -43,7 +44,8 @@ class Kernel(NamedTuple):
     """The kernel of a product, turned round.
 
     Attributes:
-        rows: shards of (outputs, inputs), one after the other; most often one.
+        rows: shards of (outputs, inputs), one after the other; most often one. Before they are `cut`, on TensorFlow,
+            one NumPy array that the shards are views of.
         scale: (outputs,), what the product is multiplied by; empty but for int8.
         bias: (outputs,), or empty.
     """
@@ -61,47 +63,94 @@ def quantized(rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def kernel(rows: Tensor, bias: Tensor | None, form: str) -> Kernel:
-    """(outputs, inputs) in one of the `FORMS`, or as it is."""
+    """(outputs, inputs) in one of the `FORMS`, or as it is; whole, not cut into shards yet."""
     scale: Tensor | tuple[()] = ()
     if form == "int8":
         rows, scale = quantized(rows)
     elif form == "bfloat16":
         rows = ops.cast(rows, "bfloat16")
-    return Kernel(_shards(rows), scale, () if bias is None else ops.cast(bias, "float32"))
+    whole = _lying(rows) if _shard_count(form, None) > 1 else rows
+    return Kernel((whole,), scale, () if bias is None else ops.cast(bias, "float32"))
 
 
-def _shards(rows: Tensor) -> tuple[Tensor, ...]:
-    """One shard for each core on TensorFlow, else one.
+def _shard_count(form: str, rows: int | None) -> int:
+    """How many shards a kernel is cut into, for so many rows.
 
-    TensorFlow's XLA multiplies a lone row on one core, but runs products that do not need each other at once:
-    28.5 ms for the head of gpt2-small in one, 15.3 in two, on two cores (2.21, both in one run).
+    TensorFlow's XLA multiplies a lone row on one core, but runs products that do not need each other at once. Whoever
+    takes part late has less to do where there is a shard more than cores; several rows it shares out itself. Tokens
+    a second of gpt2-small on two cores, TensorFlow 2.21, each alone: float32, one row: 2 shards 40.3, 3 shards 45.2,
+    4 shards 40.4, 6 shards 33 (2 unequal ones, 4 to 6: 42.6; 3 unequal ones 41 to 45); eight rows: 1 shard 156, 2
+    shards 162, 3 shards 143. int8, microseconds for one row against 3,072: 2 shards 226, 3 shards 257.
     """
-    cores = min(os.cpu_count() or 1, 8) if BACKEND == "tensorflow" and on_cpu() else 1
-    count = int(rows.shape[0])
-    borders = [count * place // cores for place in range(cores + 1)]
-    if cores == 1 or count < 64 * cores:
-        return (rows,)
-    return tuple(ops.copy(rows[start:end]) for start, end in pairwise(borders))
+    if BACKEND != "tensorflow" or not on_cpu():
+        return 1
+    cores = min(os.cpu_count() or 1, 8)
+    return cores + 1 if rows == 1 and cores > 1 and form != "int8" else cores
 
 
-def prepared(model: Any, form: str = "float32") -> Weights:
+def _borders(count: int, shards: int) -> list[int]:
+    """Where shards begin and end: at multiples of 64 rows, so that each lies as XLA wants it."""
+    return [count * place // shards // 64 * 64 for place in range(shards)] + [count]
+
+
+def _lying(rows: Tensor) -> np.ndarray[Any, Any]:
+    """The numbers of a TensorFlow tensor, once, where views can be cut out of them; NumPy asks for large pages."""
+    bits = ops.convert_to_numpy(rows)
+    room = np.empty(bits.nbytes + 64, "uint8")
+    start = -room.ctypes.data % 64
+    lying = room[start : start + bits.nbytes].view(bits.dtype).reshape(bits.shape)
+    lying[...] = bits
+    return lying
+
+
+def _seen(lying: np.ndarray[Any, Any], start: int, end: int) -> Tensor:
+    """Rows of it as a TensorFlow tensor, not copied."""
+    tensorflow = sys.modules["tensorflow"]
+    part = lying[start:end]
+    if part.dtype.name != "bfloat16":
+        return tensorflow.experimental.dlpack.from_dlpack(part.__dlpack__())
+    bits = tensorflow.experimental.dlpack.from_dlpack(part.view("uint16").__dlpack__())
+    return tensorflow.bitcast(bits, "bfloat16")
+
+
+def cut(weights: Weights, shards: int) -> Weights:
+    """Weights whose kernels have as many shards, not copied; those with few rows stay whole."""
+
+    def of(kernel: Kernel) -> Kernel:
+        (lying,) = kernel.rows
+        if not isinstance(lying, np.ndarray):
+            return kernel
+        borders = _borders(len(lying), shards if len(lying) >= 64 * shards else 1)
+        return kernel._replace(rows=tuple(_seen(lying, start, end) for start, end in pairwise(borders)))
+
+    def each(parts: Weights) -> Weights:
+        return {name: of(part) if isinstance(part, Kernel) else part for name, part in parts.items()}
+
+    return {**each(weights), "layers": [each(layer) for layer in weights["layers"]]}
+
+
+def prepared(model: Any, form: str = "float32", rows: int | None = None) -> Weights:
     """A model's weights for generation, made once and again whenever the model's have changed.
 
     Arguments:
         model: a model with a language-model head.
         form: of the kernels, one of `FORMS`; everything else stays float32.
+        rows: that a step multiplies with each kernel, if known; the numbers are the same ones for any.
     """
     marks = _marks(model)
-    kept: dict[str, tuple[list[Any], Weights]] = _prepared.setdefault(model, {})
-    if form in kept and _same(kept[form][0], marks):
-        return kept[form][1]
-    weights = _made(model, form)
-    kept.clear()  # one form at a time: a second one is a second model in memory
-    kept[form] = (marks, weights)
-    return weights
+    kept: dict[str, tuple[list[Any], dict[int, Weights]]] = _prepared.setdefault(model, {})
+    if form not in kept or not _same(kept[form][0], marks):
+        whole = _made(model, form)
+        kept.clear()  # one form at a time: a second one is a second model in memory
+        kept[form] = (marks, {_WHOLE: whole})
+    cuts, shards = kept[form][1], _shard_count(form, rows)
+    if shards not in cuts:
+        cuts[shards] = cut(cuts[_WHOLE], shards)
+    return cuts[shards]
 
 
-_prepared: WeakKeyDictionary[Any, dict[str, tuple[list[Any], Weights]]] = WeakKeyDictionary()
+_WHOLE = 0
+_prepared: WeakKeyDictionary[Any, dict[str, tuple[list[Any], dict[int, Weights]]]] = WeakKeyDictionary()
 
 
 def _marks(model: Any) -> list[Any]:
