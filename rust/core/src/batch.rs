@@ -83,6 +83,11 @@ impl<T: Id> Sink for Collect<'_, T> {
     fn push_all(&mut self, ids: &[TokenId]) {
         self.0.extend(ids.iter().map(|&id| T::from_token_id(id)));
     }
+
+    #[inline]
+    fn push_all_narrow(&mut self, ids: &[u16]) {
+        self.0.extend(ids.iter().map(|&id| T::from_token_id(TokenId::from(id))));
+    }
 }
 
 struct Count(usize);
@@ -95,6 +100,11 @@ impl Sink for Count {
 
     #[inline]
     fn push_all(&mut self, ids: &[TokenId]) {
+        self.0 += ids.len();
+    }
+
+    #[inline]
+    fn push_all_narrow(&mut self, ids: &[u16]) {
         self.0 += ids.len();
     }
 }

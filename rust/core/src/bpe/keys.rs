@@ -1,31 +1,80 @@
-//! How are a few bytes of text made into one integer to look up? Loads of up to 8 or 16 bytes, and a hash of integers.
+//! How are a few bytes of text made into integers to look up? Loads of up to 15 bytes, and a hash of integers.
 
-/// `text[start..start + len]` as a little-endian integer, the length in the top byte. `len` is 1 to 7.
-#[inline]
-pub(crate) fn key_of_7(text: &[u8], start: usize, len: usize) -> u64 {
-    let window = match text[start..].first_chunk::<8>() {
-        Some(window) => u64::from_le_bytes(*window),
-        None => {
-            let mut window = [0; 8];
-            window[..len].copy_from_slice(&text[start..start + len]);
-            u64::from_le_bytes(window)
-        }
-    };
-    (window & ((1 << (8 * len)) - 1)) | (len as u64) << 56
+/// The longest text that a [`Key`] holds.
+pub(crate) const MAX_LEN: usize = 15;
+
+/// Text of 1 to 15 bytes as two little-endian integers, its length in the low half of the top byte. The high half is for
+/// a cache, which tells vocabularies apart by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Key {
+    pub low: u64,
+    pub high: u64,
 }
 
-/// `text[start..start + len]` as a little-endian integer, the length in the top byte. `len` is 1 to 15.
-#[inline]
-pub(crate) fn key_of_15(text: &[u8], start: usize, len: usize) -> u128 {
-    let window = match text[start..].first_chunk::<16>() {
-        Some(window) => u128::from_le_bytes(*window),
+/// The half byte of a key that says whose it is.
+const OWNER: u64 = 0xf << 60;
+
+impl Key {
+    /// `text[start..start + len]`. A `len` beyond 15 gives a key that no text has.
+    #[inline(always)]
+    pub(crate) fn new(text: &[u8], start: usize, len: usize) -> Key {
+        let window = match text.get(start..).and_then(|rest| rest.first_chunk::<16>()) {
+            Some(window) => u128::from_le_bytes(*window),
+            None => near_the_end(text, start),
+        };
+        let len = if len > MAX_LEN { 0 } else { len };
+        let (low, high) = KEPT[len];
+        Key { low: window as u64 & low, high: (window >> 64) as u64 & high | (len as u64) << 56 }
+    }
+
+    /// The same for all owners: from it every table takes its high bits.
+    #[inline(always)]
+    pub(crate) fn hash(self) -> u64 {
+        fold(self.low, self.high & !OWNER)
+    }
+
+    /// `owner`: as a half byte at the top.
+    #[inline(always)]
+    pub(crate) fn owned_by(self, owner: u64) -> Key {
+        Key { high: self.high & !OWNER | owner, ..self }
+    }
+
+    /// Of no owner.
+    #[inline(always)]
+    pub(crate) fn bare(self) -> Key {
+        self.owned_by(0)
+    }
+
+    /// How long the text is; 0 for the key that none has.
+    #[inline(always)]
+    pub(crate) fn len(self) -> usize {
+        (self.high >> 56 & 0xf) as usize
+    }
+}
+
+/// The bits of the first 1 to 15 bytes of 16.
+static KEPT: [(u64, u64); 16] = {
+    let mut kept = [(0, 0); 16];
+    let mut len = 1;
+    while len < 16 {
+        kept[len] = if len < 8 { ((1 << (8 * len)) - 1, 0) } else { (u64::MAX, (1 << (8 * (len - 8))) - 1) };
+        len += 1;
+    }
+    kept
+};
+
+/// The last bytes of the text as an integer, from `start` on, which is fewer than 16 bytes before the end.
+#[inline(never)]
+fn near_the_end(text: &[u8], start: usize) -> u128 {
+    let rest = &text[start..];
+    match text.last_chunk::<16>() {
+        Some(last) => u128::from_le_bytes(*last) >> (8 * (16 - rest.len())),
         None => {
             let mut window = [0; 16];
-            window[..len].copy_from_slice(&text[start..start + len]);
+            window[..rest.len()].copy_from_slice(rest);
             u128::from_le_bytes(window)
         }
-    };
-    (window & ((1 << (8 * len)) - 1)) | (len as u128) << 120
+    }
 }
 
 /// Mixes two words into one whose high bits depend on all of both: one wide multiplication, halves folded.

@@ -21,6 +21,7 @@ mod linear;
 mod naive;
 mod pairs;
 mod portion;
+mod prefetch;
 mod short;
 mod stage;
 mod symbols;
@@ -55,6 +56,14 @@ pub trait Sink {
             self.push(id);
         }
     }
+
+    /// Takes many ids at once that were kept in 16 bits.
+    #[inline]
+    fn push_all_narrow(&mut self, ids: &[u16]) {
+        for &id in ids {
+            self.push(TokenId::from(id));
+        }
+    }
 }
 
 impl Sink for Vec<TokenId> {
@@ -67,13 +76,20 @@ impl Sink for Vec<TokenId> {
     fn push_all(&mut self, ids: &[TokenId]) {
         self.extend_from_slice(ids);
     }
+
+    #[inline]
+    fn push_all_narrow(&mut self, ids: &[u16]) {
+        self.extend(ids.iter().map(|&id| TokenId::from(id)));
+    }
 }
 
 /// Working memory of an encoding thread, kept between calls so that encoding allocates nothing but its result.
 #[derive(Debug, Default)]
 pub struct Scratch {
     pub(crate) starts: Starts,
-    stage: stage::Stage,
+    batch: portion::Batch,
+    narrow: stage::Stage<u16>,
+    wide: stage::Stage<TokenId>,
     cache: cache::Cache,
     linear: linear::Scratch,
     heap: heap::Scratch,

@@ -4,15 +4,61 @@
 //! A pretoken beyond ASCII that is no token is cut between characters that no merge can join, and each part is looked
 //! up for itself: Chinese phrases are nearly all new, their characters are not.
 
-use super::cache::{Key, MAX_LEN, most_ids};
-use super::{Bpe, Interrupted, Scratch, Sink};
+use super::cache::View;
+use super::keys::{Key, MAX_LEN};
+use super::stage::{Stage, Unit};
+use super::{Bpe, Interrupted, Scratch, Sink, TokenId};
 
-/// Why the quick loop stopped.
-struct Missed {
-    /// The place of the pretoken among the boundaries.
-    place: usize,
-    /// Its key, if it is short enough to have one.
-    key: Option<Key>,
+/// So many pretokens are hashed together, before the first of them is looked up: what their sets hold is on its way from
+/// memory meanwhile.
+const BATCH: usize = 32;
+
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    keys: [Key; BATCH],
+    hashes: [u64; BATCH],
+}
+
+impl Batch {
+    /// Hashes the pretokens between these boundaries, one more than the batch holds at most.
+    #[inline(always)]
+    fn fill(&mut self, text: &[u8], boundaries: &[usize], owner: u64, view: View<'_>) {
+        let slots = self.keys.iter_mut().zip(&mut self.hashes);
+        for ((key, hash), bounds) in slots.zip(boundaries.windows(2)) {
+            let bare = Key::new(text, bounds[0], bounds[1].wrapping_sub(bounds[0]));
+            *hash = bare.hash();
+            *key = bare.owned_by(owner);
+            view.prefetch(*hash);
+        }
+    }
+
+    /// Takes the ids of pretokens `from..to` out of the cache until one is not there; says which, or `to`.
+    #[inline(always)]
+    fn take_known<U: Unit>(&self, from: usize, to: usize, view: View<'_>, stage: &mut Stage<U>) -> usize {
+        let room = stage.room(BATCH);
+        let mut len = 0;
+        let mut at = from;
+        for (&key, &hash) in self.keys[from..to].iter().zip(&self.hashes[from..to]) {
+            let Some(ids) = view.find(key, hash) else { break };
+            if let Some(room) = room.get_mut(len..).and_then(|room| room.first_chunk_mut()) {
+                *room = U::of_entry(ids);
+            }
+            len += usize::from(ids[7]);
+            at += 1;
+        }
+        stage.keep(len);
+        at
+    }
+}
+
+/// What one portion of a text is encoded with.
+struct Work<'w, U> {
+    bpe: &'w Bpe,
+    text: &'w [u8],
+    /// What marks this vocabulary's keys in the cache.
+    owner: u64,
+    scratch: &'w mut Scratch,
+    stage: Stage<U>,
 }
 
 impl Bpe {
@@ -26,17 +72,15 @@ impl Bpe {
         sink: &mut impl Sink,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
-        let done = if self.narrow {
-            self.encode_portion_as::<true>(text, boundaries, scratch, sink, keep_going)
+        if self.narrow {
+            self.encode_portion_as::<u16>(text, boundaries, scratch, sink, keep_going)
         } else {
-            self.encode_portion_as::<false>(text, boundaries, scratch, sink, keep_going)
-        };
-        scratch.stage.flush(sink);
-        done
+            self.encode_portion_as::<TokenId>(text, boundaries, scratch, sink, keep_going)
+        }
     }
 
     #[inline(always)]
-    fn encode_portion_as<const NARROW: bool>(
+    fn encode_portion_as<U: Unit>(
         &self,
         text: &[u8],
         boundaries: &[usize],
@@ -45,87 +89,109 @@ impl Bpe {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
         let owner = scratch.cache.serve(&self.identity);
-        let mut first = 0;
-        while let Some(missed) = known::<NARROW>(text, boundaries, first, owner, scratch) {
-            let (start, end) = (boundaries[missed.place], boundaries[missed.place + 1]);
-            match missed.key {
-                Some(key) => self.learn::<NARROW>(text, start, end, key, owner, scratch),
-                None => self.encode_long::<NARROW>(text, start, end, owner, scratch, sink, keep_going)?,
+        let stage = std::mem::take(U::stage(scratch));
+        let mut work = Work { bpe: self, text, owner, scratch, stage };
+        let done = work.encode(boundaries, sink, keep_going);
+        work.stage.flush(sink);
+        *U::stage(work.scratch) = work.stage;
+        done
+    }
+}
+
+impl<U: Unit> Work<'_, U> {
+    #[inline(always)]
+    fn encode(
+        &mut self,
+        boundaries: &[usize],
+        sink: &mut impl Sink,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
+        let last = boundaries.len().saturating_sub(1);
+        for first in (0..last).step_by(BATCH) {
+            let boundaries = &boundaries[first..=last.min(first + BATCH)];
+            let count = boundaries.len() - 1;
+            self.scratch.batch.fill(self.text, boundaries, self.owner, self.scratch.cache.view());
+            let mut at = 0;
+            loop {
+                let Scratch { batch, cache, .. } = &*self.scratch;
+                at = batch.take_known(at, count, cache.view(), &mut self.stage);
+                if at == count {
+                    break;
+                }
+                let (start, end) = (boundaries[at], boundaries[at + 1]);
+                if end - start <= MAX_LEN {
+                    let (key, hash) = (batch.keys[at], batch.hashes[at]);
+                    self.learn(start, end, key, hash);
+                } else {
+                    self.encode_long(start, end, sink, keep_going)?;
+                }
+                at += 1;
             }
-            scratch.stage.flush_if_full(sink);
-            first = missed.place + 1;
+            self.stage.flush_if_full(sink);
         }
         Ok(())
     }
 
-    /// A pretoken of at most 15 bytes that is not in the cache.
+    /// A pretoken of at most 15 bytes that is not where the cache has most.
     #[inline(never)]
-    fn learn<const NARROW: bool>(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        key: Key,
-        owner: u64,
-        scratch: &mut Scratch,
-    ) {
-        // Short indentation is remembered like anything else.
-        if end - start > most_ids::<NARROW>() && self.whole_is_merged && self.repeats_a_byte(&text[start..end], scratch)
-        {
+    fn learn(&mut self, start: usize, end: usize, key: Key, hash: u64) {
+        if let Some(ids) = self.scratch.cache.find_further(key, hash) {
+            self.stage.take(&ids);
             return;
         }
-        let before = scratch.stage.len;
-        if let Some(id) = self.whole.get(text, start, end) {
-            scratch.stage.push(id);
-        } else if self.whole_is_merged && !text[start..end].is_ascii() {
-            self.encode_units::<NARROW>(text, start, end, owner, scratch);
-        } else {
-            self.merge_segments(text, start, end, scratch);
+        let bpe = self.bpe;
+        // Short indentation is remembered like anything else.
+        if end - start > U::MOST_IDS && bpe.whole_is_merged && self.repeats_a_byte(start, end) {
+            return;
         }
-        let Scratch { cache, stage, .. } = scratch;
-        cache.put::<NARROW>(key, stage.since(before));
+        let before = self.stage.len;
+        if let Some(id) = bpe.whole.get_key(key.bare(), hash) {
+            self.stage.push(id);
+        } else if bpe.whole_is_merged && !self.text[start..end].is_ascii() {
+            self.encode_units(start, end);
+        } else {
+            self.merge_segments(start, end);
+        }
+        self.remember(key, hash, before);
     }
 
     /// A pretoken of more than 15 bytes.
     #[inline(never)]
-    #[allow(clippy::too_many_arguments)]
-    fn encode_long<const NARROW: bool>(
-        &self,
-        text: &[u8],
+    fn encode_long(
+        &mut self,
         start: usize,
         end: usize,
-        owner: u64,
-        scratch: &mut Scratch,
         sink: &mut impl Sink,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
-        if self.whole_is_merged && self.repeats_a_byte(&text[start..end], scratch) {
+        let (bpe, text) = (self.bpe, self.text);
+        if bpe.whole_is_merged && self.repeats_a_byte(start, end) {
             return Ok(());
         }
-        if let Some(id) = self.whole.get(text, start, end) {
-            scratch.stage.push(id);
+        if let Some(id) = bpe.whole.get(text, start, end) {
+            self.stage.push(id);
             return Ok(());
         }
-        if !self.whole_is_merged {
-            scratch.stage.flush(sink);
-            return self.encode_segments(text, start, end, scratch, sink, keep_going);
+        if !bpe.whole_is_merged {
+            self.stage.flush(sink);
+            return bpe.encode_segments(text, start, end, self.scratch, sink, keep_going);
         }
         // Units of short stretches go the quick way; a long unit goes to the methods that can be interrupted.
         let mut from = start;
         while from < end {
-            let to = self.end_of_unit(text, from, end);
+            let to = self.end_of_unit(from, end);
             if to - from <= MAX_LEN {
-                self.encode_unit::<NARROW>(text, from, to, owner, scratch);
-                scratch.stage.flush_if_full(sink);
+                self.encode_unit(from, to);
+                self.stage.flush_if_full(sink);
                 if end - start > super::ASK_EVERY {
-                    scratch.worked(to - from, keep_going)?;
+                    self.scratch.worked(to - from, keep_going)?;
                 }
             } else {
-                scratch.stage.flush(sink);
-                if let Some(id) = self.whole.get(text, from, to) {
+                self.stage.flush(sink);
+                if let Some(id) = bpe.whole.get(text, from, to) {
                     sink.push(id);
                 } else {
-                    self.encode_segments(text, from, to, scratch, sink, keep_going)?;
+                    bpe.encode_segments(text, from, to, self.scratch, sink, keep_going)?;
                 }
             }
             from = to;
@@ -135,38 +201,31 @@ impl Bpe {
 
     /// Cuts at most 15 bytes between characters that no merge joins, and encodes the parts.
     #[inline]
-    fn encode_units<const NARROW: bool>(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        owner: u64,
-        scratch: &mut Scratch,
-    ) {
-        let mut to = self.end_of_unit(text, start, end);
+    fn encode_units(&mut self, start: usize, end: usize) {
+        let mut to = self.end_of_unit(start, end);
         if to == end {
-            self.merge_segments(text, start, end, scratch);
+            self.merge_segments(start, end);
             return;
         }
         let mut from = start;
         loop {
-            self.encode_unit::<NARROW>(text, from, to, owner, scratch);
+            self.encode_unit(from, to);
             if to == end {
                 return;
             }
             from = to;
-            to = self.end_of_unit(text, from, end);
+            to = self.end_of_unit(from, end);
         }
     }
 
     /// The first boundary of characters after `from` that no merge crosses; at most `end`.
     #[inline]
-    fn end_of_unit(&self, text: &[u8], from: usize, end: usize) -> usize {
+    fn end_of_unit(&self, from: usize, end: usize) -> usize {
         let mut at = from + 1;
-        let mut left = text[from];
+        let mut left = self.text[from];
         while at < end {
-            let right = text[at];
-            if right & 0xc0 != 0x80 && !self.joins.contains(left, right) {
+            let right = self.text[at];
+            if right & 0xc0 != 0x80 && !self.bpe.joins.contains(left, right) {
                 return at;
             }
             left = right;
@@ -177,78 +236,57 @@ impl Bpe {
 
     /// A part of a pretoken, at most 15 bytes, that merges with nothing around it.
     #[inline]
-    fn encode_unit<const NARROW: bool>(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        owner: u64,
-        scratch: &mut Scratch,
-    ) {
+    fn encode_unit(&mut self, start: usize, end: usize) {
         if end - start == 1 {
-            scratch.stage.push(self.ids[usize::from(text[start])]);
+            self.stage.push(self.bpe.ids[usize::from(self.text[start])]);
             return;
         }
-        let key = Key::new(text, start, end - start, owner);
-        let Scratch { cache, stage, .. } = scratch;
-        if let Some(found) = cache.view().find(key) {
-            stage.take::<NARROW>(found);
+        let bare = Key::new(self.text, start, end - start);
+        let (key, hash) = (bare.owned_by(self.owner), bare.hash());
+        let cache = &mut self.scratch.cache;
+        if let Some(ids) = cache.view().find(key, hash) {
+            self.stage.take(ids);
             return;
         }
-        let before = scratch.stage.len;
-        if let Some(id) = self.whole.get(text, start, end) {
-            scratch.stage.push(id);
+        if let Some(ids) = cache.find_further(key, hash) {
+            self.stage.take(&ids);
+            return;
+        }
+        let before = self.stage.len;
+        if let Some(id) = self.bpe.whole.get_key(bare, hash) {
+            self.stage.push(id);
         } else {
-            self.merge_segments(text, start, end, scratch);
+            self.merge_segments(start, end);
         }
-        let Scratch { cache, stage, .. } = scratch;
-        cache.put::<NARROW>(key, stage.since(before));
+        self.remember(key, hash, before);
+    }
+
+    /// Puts what was staged since `before` into the cache, if it fits.
+    #[inline]
+    fn remember(&mut self, key: Key, hash: u64, before: usize) {
+        if let Some(ids) = self.stage.entry_since(before) {
+            self.scratch.cache.put(key, hash, &ids);
+        }
     }
 
     /// Merges at most 15 bytes, which are no token.
-    fn merge_segments(&self, text: &[u8], start: usize, end: usize, scratch: &mut Scratch) {
-        let mut stage = std::mem::take(&mut scratch.stage);
+    fn merge_segments(&mut self, start: usize, end: usize) {
         // So short a segment is never interrupted.
-        let _ = self.encode_segments(text, start, end, scratch, &mut stage, &|| true);
-        scratch.stage = stage;
+        let _ = self.bpe.encode_segments(self.text, start, end, self.scratch, &mut self.stage, &|| true);
     }
 
     /// One byte and then any number of times the same one, none of which merge: indentation, in GPT-2's vocabulary.
-    fn repeats_a_byte(&self, pretoken: &[u8], scratch: &mut Scratch) -> bool {
-        let [first, second, rest @ ..] = pretoken else { return false };
-        if self.joins.contains(*first, *second)
-            || self.joins.contains(*second, *second)
+    fn repeats_a_byte(&mut self, start: usize, end: usize) -> bool {
+        let [first, second, rest @ ..] = &self.text[start..end] else { return false };
+        let bpe = self.bpe;
+        if bpe.joins.contains(*first, *second)
+            || bpe.joins.contains(*second, *second)
             || rest.iter().any(|byte| byte != second)
         {
             return false;
         }
-        scratch.stage.push(self.ids[usize::from(*first)]);
-        scratch.stage.fill(self.ids[usize::from(*second)], pretoken.len() - 1);
+        self.stage.push(bpe.ids[usize::from(*first)]);
+        self.stage.fill(bpe.ids[usize::from(*second)], end - start - 1);
         true
     }
-}
-
-/// Takes the ids of pretokens out of the cache until one is not there.
-#[inline(always)]
-fn known<const NARROW: bool>(
-    text: &[u8],
-    boundaries: &[usize],
-    first: usize,
-    owner: u64,
-    scratch: &mut Scratch,
-) -> Option<Missed> {
-    let Scratch { cache, stage, .. } = scratch;
-    let view = cache.view();
-    let mut start = *boundaries.get(first)?;
-    for (place, &end) in boundaries.iter().enumerate().skip(first + 1) {
-        let place = place - 1;
-        if end - start > MAX_LEN {
-            return Some(Missed { place, key: None });
-        }
-        let key = Key::new(text, start, end - start, owner);
-        let Some(found) = view.find(key) else { return Some(Missed { place, key: Some(key) }) };
-        stage.take::<NARROW>(found);
-        start = end;
-    }
-    None
 }

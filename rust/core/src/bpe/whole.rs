@@ -4,9 +4,9 @@
 //! one integer. A table's probe sequences are bounded by what the vocabulary put in, whatever text is looked up.
 
 use super::TokenId;
-use super::keys::{fold, hash_bytes, key_of_7, key_of_15, slots_for};
+use super::keys::{Key, MAX_LEN, hash_bytes, slots_for};
 
-/// Key 0 is an empty slot: real keys hold a length, which is at least 1, in their top byte.
+/// A key of zeros is an empty slot: real keys hold a length, which is at least 1.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot<K> {
     key: K,
@@ -24,7 +24,7 @@ struct LongSlot {
 #[derive(Debug)]
 pub(super) struct Whole {
     to_7: Box<[Slot<u64>]>,
-    to_15: Box<[Slot<u128>]>,
+    to_15: Box<[Slot<Key>]>,
     longer: Box<[LongSlot]>,
     longer_bytes: Box<[u8]>,
     /// How long tokens are at most that begin with each byte: most Chinese phrases are longer than any Chinese token,
@@ -51,7 +51,7 @@ impl Whole {
             middling += usize::from((8..=15).contains(&token.len));
         });
         let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(short)].into_boxed_slice();
-        let mut to_15 = vec![Slot { key: 0, id: 0 }; slots_for(middling)].into_boxed_slice();
+        let mut to_15 = vec![Slot { key: Key::default(), id: 0 }; slots_for(middling)].into_boxed_slice();
         let mut longer = vec![LongSlot::default(); slots_for(count - short - middling)].into_boxed_slice();
         let mut longer_bytes = Vec::new();
         let mut longest = [0; 256];
@@ -63,13 +63,13 @@ impl Whole {
             match len {
                 0 => {}
                 1..=7 => {
-                    let key = key_of_7(text, 0, len);
-                    let place = free_place(&to_7, hash_7(key), |slot| slot.key == 0);
-                    to_7[place] = Slot { key, id };
+                    let key = Key::new(text, 0, len);
+                    let place = free_place(&to_7, key.hash(), |slot| slot.key == 0);
+                    to_7[place] = Slot { key: in_one(key), id };
                 }
                 8..=15 => {
-                    let key = key_of_15(text, 0, len);
-                    let place = free_place(&to_15, hash_15(key), |slot| slot.key == 0);
+                    let key = Key::new(text, 0, len);
+                    let place = free_place(&to_15, key.hash(), |slot| slot.key == Key::default());
                     to_15[place] = Slot { key, id };
                 }
                 _ => {
@@ -88,16 +88,12 @@ impl Whole {
     #[inline]
     pub(super) fn get(&self, text: &[u8], start: usize, end: usize) -> Option<TokenId> {
         let len = end - start;
-        if len > self.longest[usize::from(text[start])] as usize {
+        if !self.may_hold(text[start], len) {
             return None;
         }
-        if len <= 7 {
-            let key = key_of_7(text, start, len);
-            return find(&self.to_7, hash_7(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
-        }
-        if len <= 15 {
-            let key = key_of_15(text, start, len);
-            return find(&self.to_15, hash_15(key), |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
+        if len <= MAX_LEN {
+            let key = Key::new(text, start, len);
+            return self.get_key(key, key.hash());
         }
         let bytes = &text[start..end];
         let hash = hash_bytes(bytes);
@@ -107,16 +103,33 @@ impl Whole {
         };
         find(&self.longer, hash, |slot| slot.len == 0, same).map(|slot| slot.id)
     }
+
+    /// The id of a text of at most 15 bytes; its key has no owner.
+    #[inline]
+    pub(super) fn get_key(&self, key: Key, hash: u64) -> Option<TokenId> {
+        if !self.may_hold(key.low as u8, key.len()) {
+            return None;
+        }
+        if key.len() <= SHORT {
+            let key = in_one(key);
+            return find(&self.to_7, hash, |slot| slot.key == 0, |slot| slot.key == key).map(|slot| slot.id);
+        }
+        find(&self.to_15, hash, |slot| slot.key == Key::default(), |slot| slot.key == key).map(|slot| slot.id)
+    }
+
+    #[inline(always)]
+    fn may_hold(&self, first: u8, len: usize) -> bool {
+        len <= self.longest[usize::from(first)] as usize
+    }
 }
 
-#[inline]
-fn hash_7(key: u64) -> u64 {
-    fold(key, 0)
-}
+/// The longest text that fits one integer beside its length.
+const SHORT: usize = 7;
 
-#[inline]
-fn hash_15(key: u128) -> u64 {
-    fold(key as u64, (key >> 64) as u64)
+/// The key of a text of at most 7 bytes in one integer.
+#[inline(always)]
+fn in_one(key: Key) -> u64 {
+    key.low | key.high
 }
 
 /// The slot that the search of `hash` begins at: the hash's high bits, which depend on all of the key.
