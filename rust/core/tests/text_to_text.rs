@@ -165,7 +165,7 @@ fn long_work_stops_when_told() {
             asked.get() < limit
         }
     };
-    for text in ["word ".repeat(1 << 20), "x".repeat(1 << 22)] {
+    for text in ["word ".repeat(1 << 20), "x".repeat(1 << 22), " ".repeat(1 << 23), "山x".repeat(1 << 21)] {
         asked.set(0);
         let done = GPT2.encode_ordinary_into(&text, &mut Scratch::default(), &mut Vec::new(), &stop_at(3));
         assert_eq!((done, asked.get()), (Err(Interrupted), 3));

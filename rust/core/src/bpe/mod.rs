@@ -281,16 +281,22 @@ impl Bpe {
     ) -> Result<(), Interrupted> {
         let mut from = start;
         let mut left = text[start];
-        for at in start + 1..end {
-            let right = text[at];
-            if !self.joins.contains(left, right) {
-                if end - start > ASK_EVERY {
-                    scratch.worked(at - from, keep_going)?;
-                }
-                self.encode_segment(text, from, at, self.whole_is_merged, scratch, sink, keep_going)?;
-                from = at;
+        for block in (start + 1..end).step_by(ASK_EVERY) {
+            let block_end = end.min(block + ASK_EVERY);
+            if block_end - block == ASK_EVERY {
+                scratch.worked(ASK_EVERY, keep_going)?;
             }
-            left = right;
+            for at in block..block_end {
+                let right = text[at];
+                if !self.joins.contains(left, right) {
+                    if end - start > ASK_EVERY {
+                        scratch.worked(at - from, keep_going)?;
+                    }
+                    self.encode_segment(text, from, at, self.whole_is_merged, scratch, sink, keep_going)?;
+                    from = at;
+                }
+                left = right;
+            }
         }
         let look_up = self.whole_is_merged && from != start;
         self.encode_segment(text, from, end, look_up, scratch, sink, keep_going)

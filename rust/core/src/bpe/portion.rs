@@ -6,7 +6,7 @@
 
 use super::cache::View;
 use super::keys::{Key, MAX_LEN};
-use super::stage::{Stage, Unit};
+use super::stage::{ENOUGH, Stage, Unit};
 use super::{Bpe, Interrupted, Scratch, Sink, TokenId};
 
 /// So many pretokens are hashed together, before the first of them is looked up: what their sets hold is on its way from
@@ -141,7 +141,11 @@ impl<U: Unit> Work<'_, U> {
         }
         let bpe = self.bpe;
         // Short indentation is remembered like anything else.
-        if end - start > U::MOST_IDS && bpe.whole_is_merged && self.repeats_a_byte(start, end) {
+        if end - start > U::MOST_IDS
+            && let Some((one, again)) = self.repeated_byte(start, end)
+        {
+            self.stage.push(one);
+            self.stage.fill(again, end - start - 1);
             return;
         }
         let before = self.stage.len;
@@ -165,7 +169,16 @@ impl<U: Unit> Work<'_, U> {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
         let (bpe, text) = (self.bpe, self.text);
-        if bpe.whole_is_merged && self.repeats_a_byte(start, end) {
+        if let Some((one, again)) = self.repeated_byte(start, end) {
+            self.stage.push(one);
+            let mut left = end - start - 1;
+            while left > 0 {
+                let block = left.min(ENOUGH);
+                self.stage.fill(again, block);
+                self.stage.flush_if_full(sink);
+                self.scratch.worked(block, keep_going)?;
+                left -= block;
+            }
             return Ok(());
         }
         if let Some(id) = bpe.whole.get(text, start, end) {
@@ -179,7 +192,7 @@ impl<U: Unit> Work<'_, U> {
         // Units of short stretches go the quick way; a long unit goes to the methods that can be interrupted.
         let mut from = start;
         while from < end {
-            let to = self.end_of_unit(from, end);
+            let to = self.end_of_long_unit(from, end, keep_going)?;
             if to - from <= MAX_LEN {
                 self.encode_unit(from, to);
                 self.stage.flush_if_full(sink);
@@ -234,6 +247,26 @@ impl<U: Unit> Work<'_, U> {
         end
     }
 
+    /// The same, where it may be far away.
+    #[inline]
+    fn end_of_long_unit(
+        &mut self,
+        from: usize,
+        end: usize,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<usize, Interrupted> {
+        let mut seen = from;
+        loop {
+            let limit = end.min(seen + super::ASK_EVERY);
+            let to = self.end_of_unit(seen, limit);
+            if to < limit || limit == end {
+                return Ok(to);
+            }
+            self.scratch.worked(limit - seen, keep_going)?;
+            seen = limit - 1; // whether the unit ends at the limit is not known yet
+        }
+    }
+
     /// A part of a pretoken, at most 15 bytes, that merges with nothing around it.
     #[inline]
     fn encode_unit(&mut self, start: usize, end: usize) {
@@ -275,18 +308,18 @@ impl<U: Unit> Work<'_, U> {
         let _ = self.bpe.encode_segments(self.text, start, end, self.scratch, &mut self.stage, &|| true);
     }
 
-    /// One byte and then any number of times the same one, none of which merge: indentation, in GPT-2's vocabulary.
-    fn repeats_a_byte(&mut self, start: usize, end: usize) -> bool {
-        let [first, second, rest @ ..] = &self.text[start..end] else { return false };
+    /// The ids of one byte and of another that follows any number of times, if none of them merge: indentation, in GPT-2's
+    /// vocabulary.
+    fn repeated_byte(&self, start: usize, end: usize) -> Option<(TokenId, TokenId)> {
         let bpe = self.bpe;
-        if bpe.joins.contains(*first, *second)
+        let [first, second, rest @ ..] = &self.text[start..end] else { return None };
+        if !bpe.whole_is_merged
+            || bpe.joins.contains(*first, *second)
             || bpe.joins.contains(*second, *second)
             || rest.iter().any(|byte| byte != second)
         {
-            return false;
+            return None;
         }
-        self.stage.push(bpe.ids[usize::from(*first)]);
-        self.stage.fill(bpe.ids[usize::from(*second)], end - start - 1);
-        true
+        Some((bpe.ids[usize::from(*first)], bpe.ids[usize::from(*second)]))
     }
 }

@@ -89,7 +89,7 @@ impl Unit for TokenId {
 }
 
 /// Handed over when it holds this many.
-const ENOUGH: usize = 1 << 12;
+pub(super) const ENOUGH: usize = 1 << 12;
 
 #[derive(Debug, Default)]
 pub(super) struct Stage<U> {

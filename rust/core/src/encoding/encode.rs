@@ -127,11 +127,11 @@ impl Encoding {
         let mut scanner = Scanner::new(kernel);
         let mut starts = std::mem::take(&mut scratch.starts);
         let mut done = Ok(());
+        let mut scanned = 0;
         while done.is_ok() && scanner.next_portion(bytes, &mut starts) {
-            let boundaries = starts.boundaries();
-            let scanned = boundaries[boundaries.len() - 1] - boundaries[0];
-            done = self.bpe().encode_portion(bytes, boundaries, scratch, sink, keep_going);
-            done = done.and_then(|()| scratch.worked(scanned, keep_going));
+            done = self.bpe().encode_portion(bytes, starts.boundaries(), scratch, sink, keep_going);
+            done = done.and_then(|()| scratch.worked(scanner.at() - scanned, keep_going));
+            scanned = scanner.at();
         }
         scratch.starts = starts;
         scratch.trim();

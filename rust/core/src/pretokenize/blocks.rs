@@ -12,6 +12,9 @@ use super::scan::contraction;
 /// A scan stops to hand over its starts after about this many bytes: what is looked up next is still in L1.
 const PORTION: usize = 1 << 11;
 
+/// And after this many where no pretoken ends: whoever scans wants to be asked whether to go on.
+const LONG_PORTION: usize = 1 << 18;
+
 /// Room for a portion of starts and those of one block more.
 const ROOM: usize = PORTION + 2 * BLOCK;
 
@@ -77,8 +80,14 @@ impl<K: Kernel> Scanner<K> {
         Scanner { kernel, at: 0, before: Before::default() }
     }
 
+    /// How far the text is scanned.
+    #[inline(always)]
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Finds more boundaries: begins with the last one found before, ends with that of an unfinished pretoken or with the
-    /// end of the text. False when there are no more. `starts` must be the same from the first call to the last.
+    /// end of the text; in the middle of a very long pretoken these are one. False when there are no more. `starts` must be the same from the first call to the last.
     #[inline(always)]
     pub(crate) fn next_portion(&mut self, bytes: &[u8], starts: &mut Starts) -> bool {
         if self.at >= bytes.len() {
@@ -92,8 +101,8 @@ impl<K: Kernel> Scanner<K> {
             starts.places[0] = starts.places[starts.count - 1];
             starts.count = 1;
         }
-        let pause = self.at.saturating_add(PORTION);
-        while self.at < bytes.len() && (self.at < pause || starts.count < 2) {
+        let (pause, long_pause) = (self.at.saturating_add(PORTION), self.at.saturating_add(LONG_PORTION));
+        while self.at < bytes.len() && (self.at < pause || (starts.count < 2 && self.at < long_pause)) {
             self.block(bytes, starts);
         }
         if self.at >= bytes.len()
