@@ -9,6 +9,7 @@ the memory kept. Refuses to decide for the whole process unasked: nothing here r
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
 
 from .backend import BACKEND
@@ -21,6 +22,7 @@ SETTINGS = (
 )
 
 
+@functools.cache  # asked again, it is done already
 def keep_freed_memory() -> bool:
     """Let this process keep the memory that computations free, for the next ones, on JAX on a CPU.
 
@@ -29,8 +31,8 @@ def keep_freed_memory() -> bool:
     given back until the process ends, and all threads allocate from one heap.
 
     Returns:
-        Whether it was done: not on other backends, which reuse their memory by themselves, nor on systems whose C
-        library is not GNU's.
+        Whether it is done, now or by an earlier call: not on other backends, which reuse their memory by themselves,
+        nor on systems whose C library is not GNU's.
 
     Raises:
         RuntimeError: JAX has begun to work; its threads have heaps of their own.

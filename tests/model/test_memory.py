@@ -16,13 +16,20 @@ import numpy as np
 import gpt2model
 if sys.argv[1] == "kept":
     assert gpt2model.keep_freed_memory()
-model = gpt2model.GPT2LMHeadModel(gpt2model.GPT2Config(n_positions=128, n_embd=32, n_layer=1, n_head=2))
+sizes = {"n_positions": 128, "n_embd": 32, "n_layer": 1, "n_head": 2}
+config = gpt2model.GPT2Config(**sizes, embd_pdrop=0, attn_pdrop=0, resid_pdrop=0)
+model = gpt2model.GPT2LMHeadModel(config)
 ids = np.arange(4 * 128, dtype="int32").reshape(4, 128)  # logits of 103 MB: more than a heap of a thread holds
-model.compile("sgd")
-losses = [float(model.train_on_batch({"input_ids": ids, "labels": ids})) for _ in range(2)]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-losses.append(float(model.train_on_batch({"input_ids": ids, "labels": ids})))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before, losses[2] < losses[0])
+model.compile("adam")
+counts, losses = [], []
+for _ in range(10):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    losses.append(float(model.train_on_batch({"input_ids": ids, "labels": ids})))
+    counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+# What is freed late may let the heap grow in a step or two more.
+print(sorted(counts)[3], losses[-1] < losses[0])
+if sys.argv[1] == "kept":
+    assert gpt2model.keep_freed_memory()  # a cell of a notebook that runs again
 """
 
 
