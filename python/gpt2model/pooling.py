@@ -30,7 +30,7 @@ def last_token(config: GPT2Config, hidden: Tensor, input_ids: Tensor | None) -> 
         raise ValueError(f"The input must be one text a row, (batch, positions), not {sides(hidden)[:-1]}.")
     if config.pad_token_id is None and hidden.shape[0] != 1:
         raise ValueError(
-            "Rows of a batch end at different places, and the configuration has no pad_token_id to tell where: "
+            "Rows of a batch may end at different places, and the configuration has no pad_token_id to tell where: "
             "set model.config.pad_token_id (often the tokenizer's eos_token_id), or pass one row at a time."
         )
     if config.pad_token_id is None:

@@ -289,9 +289,6 @@ impl Bpe {
             for at in block..block_end {
                 let right = text[at];
                 if !self.joins.contains(left, right) {
-                    if end - start > ASK_EVERY {
-                        scratch.worked(at - from, keep_going)?;
-                    }
                     self.encode_segment(text, from, at, self.whole_is_merged, scratch, sink, keep_going)?;
                     from = at;
                 }

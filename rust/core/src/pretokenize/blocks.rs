@@ -87,7 +87,8 @@ impl<K: Kernel> Scanner<K> {
     }
 
     /// Finds more boundaries: begins with the last one found before, ends with that of an unfinished pretoken or with the
-    /// end of the text; in the middle of a very long pretoken these are one. False when there are no more. `starts` must be the same from the first call to the last.
+    /// end of the text; in the middle of a very long pretoken these are one. False when there are no more. `starts` must
+    /// be the same from the first call to the last.
     #[inline(always)]
     pub(crate) fn next_portion(&mut self, bytes: &[u8], starts: &mut Starts) -> bool {
         if self.at >= bytes.len() {

@@ -27,7 +27,6 @@ static GPT2_MERGES: &[u8; 200_000] = include_bytes!("../../data/gpt2_merges.bin"
 
 /// GPT-2's layout of ids: 256 bytes in the alphabet's order, then the merges by rank, then `<|endoftext|>`.
 pub(crate) fn gpt2() -> Compiled {
-    let count = GPT2_MERGES.len() / 4;
     let symbol_of = |id: TokenId| match alphabet::BYTES_BY_ID.get(id as usize) {
         Some(&byte) => Symbol::of_byte(byte),
         None => Symbol(id),
@@ -38,7 +37,7 @@ pub(crate) fn gpt2() -> Compiled {
         product: Symbol((alphabet::BYTES_BY_ID.len() + rank) as u32),
         rank: Rank(rank as u32),
     });
-    let mut symbols = Symbols::of_bytes(count);
+    let mut symbols = Symbols::of_bytes(merges.len());
     for merge in merges.clone() {
         symbols.push_joined(merge.left, merge.right);
     }
