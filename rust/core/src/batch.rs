@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::bpe::{Interrupted, Scratch, Sink, TokenId};
 use crate::encoding::{EncodeError, Encoding};
+use crate::pages;
 use crate::pretokenize::cut_after;
 use crate::special::{Part, Policy};
 
@@ -71,22 +72,61 @@ impl Id for u16 {
     }
 }
 
-struct Collect<'v, T>(&'v mut Vec<T>);
+/// Ids put behind those that are there, into memory that the system hands out in windows.
+struct Collect<'v, T> {
+    ids: &'v mut Vec<T>,
+    /// Up to this place the system was told.
+    told: usize,
+}
+
+impl<'v, T: Id> Collect<'v, T> {
+    fn new(ids: &'v mut Vec<T>) -> Self {
+        Collect { told: ids.len(), ids }
+    }
+
+    /// Makes room for `count` more.
+    #[inline]
+    fn expect(&mut self, count: usize) {
+        if self.ids.len() + count > self.told {
+            self.tell(count);
+        }
+    }
+
+    #[cold]
+    fn tell(&mut self, count: usize) {
+        let before = self.ids.capacity();
+        self.ids.reserve(count);
+        let is_new = self.told == 0 || self.ids.capacity() != before;
+        let window = count.max(WINDOW / size_of::<T>()).min(self.ids.capacity() - self.ids.len());
+        let memory = self.ids.spare_capacity_mut();
+        if is_new {
+            pages::make_large(memory);
+        }
+        pages::hand_out(&mut memory[..window]);
+        self.told = self.ids.len() + window;
+    }
+}
+
+/// So many bytes of ids are asked of the system at a time.
+const WINDOW: usize = 1 << 18;
 
 impl<T: Id> Sink for Collect<'_, T> {
     #[inline]
     fn push(&mut self, id: TokenId) {
-        self.0.push(T::from_token_id(id));
+        self.expect(1);
+        self.ids.push(T::from_token_id(id));
     }
 
     #[inline]
     fn push_all(&mut self, ids: &[TokenId]) {
-        self.0.extend(ids.iter().map(|&id| T::from_token_id(id)));
+        self.expect(ids.len());
+        self.ids.extend(ids.iter().map(|&id| T::from_token_id(id)));
     }
 
     #[inline]
     fn push_all_narrow(&mut self, ids: &[u16]) {
-        self.0.extend(ids.iter().map(|&id| T::from_token_id(TokenId::from(id))));
+        self.expect(ids.len());
+        self.ids.extend(ids.iter().map(|&id| T::from_token_id(TokenId::from(id))));
     }
 }
 
@@ -186,10 +226,11 @@ impl Encoding {
             let bytes: usize = pieces[portion.clone()].iter().map(Piece::len).sum();
             let mut ids = Vec::with_capacity(bytes / 3 + 16);
             let mut counts = Vec::with_capacity(portion.len());
+            let mut collect = Collect::new(&mut ids);
             for piece in &pieces[portion] {
-                let before = ids.len();
-                let text = self.encode_piece(piece, scratch, &mut Collect(&mut ids), keep_going)?;
-                counts.push((text, ids.len() - before));
+                let before = collect.ids.len();
+                let text = self.encode_piece(piece, scratch, &mut collect, keep_going)?;
+                counts.push((text, collect.ids.len() - before));
             }
             Ok(Portion { ids, counts })
         };
@@ -212,14 +253,15 @@ impl Encoding {
         ragged: &mut Ragged<T>,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), BatchError> {
+        let mut collect = Collect::new(&mut ragged.ids);
         for (index, text) in texts.iter().enumerate() {
             // Even an empty text is some work.
             scratch
                 .worked(TEXT_COST, keep_going)
                 .map_err(EncodeError::from)
-                .and_then(|()| self.encode_into(text, policy, scratch, &mut Collect(&mut ragged.ids), keep_going))
+                .and_then(|()| self.encode_into(text, policy, scratch, &mut collect, keep_going))
                 .map_err(|error| BatchError { index, error })?;
-            ragged.row_splits.push(ragged.ids.len() as i64);
+            ragged.row_splits.push(collect.ids.len() as i64);
         }
         Ok(())
     }

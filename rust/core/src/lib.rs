@@ -22,6 +22,7 @@ pub mod cuts;
 mod encoding;
 pub mod load;
 pub mod offsets;
+mod pages;
 pub mod pretokenize;
 pub mod special;
 pub mod stream;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::keys::Key;
 use super::prefetch::prefetch;
+use crate::pages::{LARGE, LARGE_SINCE, hand_out, make_large};
 
 const FIRST_SETS: usize = 1 << 12;
 const MOST_SETS: usize = 1 << 16;
@@ -104,9 +105,17 @@ impl Cache {
 
     /// Empties the cache and gives it so many sets.
     fn resize(&mut self, sets: usize) {
-        let unit_count = size_of::<Set>() / 2;
-        self.units = vec![0; (sets + 1) * unit_count];
-        self.first = self.units.as_ptr().align_offset(size_of::<Set>()).min(unit_count);
+        // A big cache begins where a large page does: what lies before it is never touched.
+        let align = if sets * size_of::<Set>() < LARGE_SINCE { size_of::<Set>() } else { LARGE };
+        let (unit_count, slack) = (sets * size_of::<Set>() / 2, align / 2);
+        self.units = vec![0; unit_count + slack];
+        self.first = self.units.as_ptr().align_offset(align).min(slack);
+        // The first one may serve a short text, and need few of its pages.
+        if sets > FIRST_SETS {
+            let units = &mut self.units[self.first..][..unit_count];
+            make_large(units);
+            hand_out(units);
+        }
         self.sets = sets;
         self.count = 0;
     }
