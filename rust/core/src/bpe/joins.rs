@@ -3,9 +3,11 @@
 //! A merge that joined text across the boundary of bytes `a` and `b` would make a token that holds `ab`. So where `ab`
 //! stands in no product, a pretoken may be cut without changing a single id. GPT-2's tokens hold 2,689 of the 65,536.
 
+use super::held::Held;
+
 #[derive(Debug)]
 pub(super) struct Joins {
-    bits: Box<[u64; 1024]>,
+    pub(super) bits: Held<[u64; 1024]>,
 }
 
 impl Joins {
@@ -17,7 +19,7 @@ impl Joins {
             let (word, bit) = place(left, right);
             bits[word & 1023] |= bit;
         }
-        Joins { bits }
+        Joins { bits: Held::Built(bits) }
     }
 
     #[inline]

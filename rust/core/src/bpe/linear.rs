@@ -40,23 +40,26 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    /// `pairs` must be those of a proper vocabulary over `symbols`.
-    pub(super) fn new(symbols: &Symbols, pairs: &Pairs) -> Self {
-        let mut trie = Trie::new(symbols);
+    /// `pairs` must be those of a proper vocabulary of `count` symbols, which has exactly one pair for each product.
+    pub(super) fn new(pairs: &Pairs, count: usize) -> Self {
+        let mut halves = vec![(Symbol(0), Symbol(0)); count].into_boxed_slice();
+        for (pair, step) in pairs.iter() {
+            halves[step.product().place()] = pair;
+        }
+        let mut symbols = Symbols::of_bytes(count);
+        for &(left, right) in halves.iter().skip(symbols.len()) {
+            symbols.push_joined(left, right);
+        }
+        let mut trie = Trie::new(&symbols);
         let mut shorter = vec![NONE; symbols.len()].into_boxed_slice();
         for symbol in symbols.all() {
             trie.insert(symbols.bytes(symbol), symbol);
         }
-        let mut halves = vec![(Symbol(0), Symbol(0)); symbols.len()].into_boxed_slice();
         for symbol in symbols.all() {
             let bytes = symbols.bytes(symbol);
             if let Some(prefix) = trie.longest(&bytes[..bytes.len() - 1]) {
                 shorter[symbol.place()] = prefix.0;
             }
-        }
-        // A proper vocabulary has exactly one pair for each product.
-        for (pair, step) in pairs.iter() {
-            halves[step.product().place()] = pair;
         }
         let lengths = symbols.all().map(|symbol| symbols.bytes(symbol).len() as u32).collect();
         Linear { lengths, halves, shorter, trie }

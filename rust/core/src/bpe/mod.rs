@@ -14,7 +14,9 @@
 //! products of merges by rank), a [`Rank`] is a merge's priority, and a [`TokenId`] is what the user's vocabulary says.
 
 mod cache;
+pub(crate) mod embedded;
 mod heap;
+mod held;
 mod joins;
 pub(crate) mod keys;
 mod linear;
@@ -30,6 +32,7 @@ mod whole;
 use std::sync::{Arc, OnceLock};
 
 use crate::pretokenize::Starts;
+pub(crate) use held::Held;
 use joins::Joins;
 use linear::Linear;
 use pairs::Pairs;
@@ -153,8 +156,7 @@ pub enum Method {
 /// A vocabulary compiled for encoding. Immutable, shared between threads.
 #[derive(Debug)]
 pub(crate) struct Bpe {
-    symbols: Symbols,
-    ids: Box<[TokenId]>,
+    ids: Held<[TokenId]>,
     pairs: Pairs,
     joins: Joins,
     whole: Whole,
@@ -169,42 +171,34 @@ pub(crate) struct Bpe {
     linear: OnceLock<Linear>,
 }
 
-/// What [`Bpe::new`] is told about a vocabulary beyond its merges.
-pub(crate) struct Lookups<'a> {
-    /// Tokens that a whole pretoken becomes though no merge produces them (`ignore_merges`); empty for GPT-2.
-    pub forced: Vec<(&'a [u8], TokenId)>,
-    /// Set when every product is known to encode to itself, which saves the check (the embedded vocabulary).
-    pub trusted: bool,
-}
-
 impl Bpe {
-    /// `ids[s]` is the id of symbol `s`; `merges` are in rank order.
+    /// `ids[s]` is the id of symbol `s`; `merges` are in rank order. A whole pretoken becomes a `forced` token though no
+    /// merge produces that (`ignore_merges`).
     pub(crate) fn new(
-        symbols: Symbols,
-        ids: Box<[TokenId]>,
+        symbols: &Symbols,
+        ids: Vec<TokenId>,
         merges: impl Iterator<Item = Merge> + Clone,
-        lookups: &Lookups<'_>,
+        forced: &[(&[u8], TokenId)],
     ) -> Self {
         let pairs = Pairs::new(merges.clone());
         let border = |merge: Merge| Some((*symbols.bytes(merge.left).last()?, *symbols.bytes(merge.right).first()?));
         let joins = Joins::new(merges.clone().filter_map(border));
         let mut bpe = Bpe {
-            symbols,
-            ids,
+            ids: ids.into(),
             pairs,
             joins,
             whole: Whole::new(std::iter::empty()),
             whole_is_merged: true,
-            proper: lookups.trusted,
+            proper: false,
             narrow: false,
             identity: Arc::default(),
             linear: OnceLock::new(),
         };
-        let mut kept = Vec::with_capacity(bpe.symbols.len());
+        let mut kept = Vec::with_capacity(symbols.len());
         let (mut scratch, mut found) = (Scratch::default(), Vec::new());
-        for symbol in bpe.symbols.all() {
-            let text = bpe.symbols.bytes(symbol);
-            let encodes_to_itself = lookups.trusted || text.len() == 1 || {
+        for symbol in symbols.all() {
+            let text = symbols.bytes(symbol);
+            let encodes_to_itself = text.len() == 1 || {
                 found.clear();
                 short::merge(&bpe, text, &mut scratch.heap, &mut |s| found.push(s));
                 found == [symbol]
@@ -214,23 +208,23 @@ impl Bpe {
             }
         }
         let entries = kept.iter().map(|&symbol| {
-            let (text, len) = bpe.symbols.memory_from(symbol);
+            let (text, len) = symbols.memory_from(symbol);
             Entry { text, len, id: bpe.ids[symbol.place()] }
         });
-        let known: rustc_hash::FxHashSet<&[u8]> = if lookups.forced.is_empty() {
+        let known: rustc_hash::FxHashSet<&[u8]> = if forced.is_empty() {
             Default::default()
         } else {
             entries.clone().map(|entry| &entry.text[..entry.len]).collect()
         };
-        let forced = lookups.forced.iter().filter(|(bytes, _)| !known.contains(bytes));
-        let forced = forced.map(|&(text, id)| Entry { text, len: text.len(), id });
-        let whole_is_merged = forced.clone().next().is_none();
-        let whole = Whole::new(entries.chain(forced));
-        let proper = lookups.trusted || (kept.len() == bpe.symbols.len() && symbols::correspond(merges));
+        let added = forced.iter().filter(|(bytes, _)| !known.contains(bytes));
+        let added = added.map(|&(text, id)| Entry { text, len: text.len(), id });
+        let whole_is_merged = added.clone().next().is_none();
+        let whole = Whole::new(entries.chain(added));
+        let proper = kept.len() == symbols.len() && symbols::correspond(merges);
         bpe.whole = whole;
         bpe.whole_is_merged = whole_is_merged;
         bpe.proper = proper;
-        let mut all_ids = bpe.ids.iter().chain(lookups.forced.iter().map(|(_, id)| id));
+        let mut all_ids = bpe.ids.iter().chain(forced.iter().map(|(_, id)| id));
         bpe.narrow = all_ids.all(|&id| u16::try_from(id).is_ok());
         bpe
     }
@@ -248,8 +242,17 @@ impl Bpe {
         if let Some(linear) = self.linear.get() {
             return linear;
         }
-        let made = Linear::new(&self.symbols, &self.pairs);
+        let made = Linear::new(&self.pairs, self.ids.len());
         self.linear.get_or_init(|| made)
+    }
+
+    /// The merges of a proper vocabulary in rank order, as the ids of left part, right part and product.
+    pub(crate) fn merges(&self) -> Vec<(TokenId, TokenId, TokenId)> {
+        let mut merges = vec![(0, 0, 0); self.ids.len() - 256];
+        for ((left, right), step) in self.pairs.iter() {
+            merges[step.rank().0 as usize] = (self.id(left), self.id(right), self.id(step.product()));
+        }
+        merges
     }
 
     /// The ids of all symbols: the bytes and the products of merges.

@@ -1,5 +1,6 @@
 //! Do these two symbols merge, and when? One open-addressing table from pair to rank and product.
 
+use super::held::Held;
 use super::keys::{fold, slots_for};
 use super::symbols::{Merge, Rank, Symbol};
 
@@ -36,7 +37,7 @@ impl Step {
 #[derive(Debug)]
 enum Slots {
     /// Left and right in 16 bits each, the rank in 32 above them.
-    Narrow(Box<[u64]>),
+    Narrow(Held<[u64]>),
     Wide(Box<[(u64, Step)]>),
 }
 
@@ -52,10 +53,10 @@ pub(super) struct Pairs {
     shift: u32,
     /// One bit for every pair in `slots`, chosen by its hash: most questions are about pairs that do not merge, and
     /// this answers four of five of those from 32 KB.
-    maybe: Box<[u64]>,
+    maybe: Held<[u64]>,
     /// One more than the rank of each pair of bytes, 0 where they do not merge: what every merging begins with, and
     /// nearly all of it in a few lines. Empty where a rank does not fit, or the table is wide.
-    of_bytes: Box<[u16]>,
+    of_bytes: Held<[u16]>,
 }
 
 impl Pairs {
@@ -67,19 +68,20 @@ impl Pairs {
             small(merge.left) && small(merge.right) && merge.rank.0.checked_add(FIRST_PRODUCT) == Some(merge.product.0)
         };
         let slots = if merges.clone().all(fits) {
-            Slots::Narrow(vec![EMPTY; count].into_boxed_slice())
+            Slots::Narrow(vec![EMPTY; count].into())
         } else {
             Slots::Wide(vec![(EMPTY, Step::NONE); count].into_boxed_slice())
         };
         let shift = u64::BITS - count.trailing_zeros();
-        let maybe = vec![0; (count / 32).max(1)].into_boxed_slice();
-        let mut pairs = Pairs { slots, shift, maybe, of_bytes: Box::default() };
+        let maybe = vec![0; (count / 32).max(1)].into();
+        let mut pairs = Pairs { slots, shift, maybe, of_bytes: Held::Embedded(&[]) };
         for merge in merges.clone() {
             let hash = fold(key(merge.left, merge.right), 0);
             let (word, bit) = pairs.bit(hash);
-            pairs.maybe[word] |= bit;
+            pairs.maybe.to_mut()[word] |= bit;
             match &mut pairs.slots {
                 Slots::Narrow(slots) => {
+                    let slots = slots.to_mut();
                     let pair = narrow_key(merge.left, merge.right);
                     let slot = &mut slots[place(slots, hash, shift, |slot| is_narrow(slot, pair))];
                     *slot = (*slot).min(u64::from(merge.rank.0) << 32 | u64::from(pair));
@@ -93,12 +95,13 @@ impl Pairs {
         }
         let bytes = merges.filter(|merge| merge.left.is_byte() && merge.right.is_byte());
         if matches!(pairs.slots, Slots::Narrow(_)) && bytes.clone().all(|merge| merge.rank.0 < u32::from(u16::MAX)) {
-            pairs.of_bytes = vec![0; 1 << 16].into_boxed_slice();
+            let mut of_bytes = vec![0; 1 << 16];
             for merge in bytes {
-                let place = &mut pairs.of_bytes[merge.left.place() << 8 | merge.right.place()];
+                let place = &mut of_bytes[merge.left.place() << 8 | merge.right.place()];
                 let rank = merge.rank.0 as u16 + 1;
                 *place = if *place == 0 { rank } else { rank.min(*place) };
             }
+            pairs.of_bytes = of_bytes.into();
         }
         pairs
     }
@@ -151,6 +154,35 @@ impl Pairs {
     #[inline]
     fn bit(&self, hash: u64) -> (usize, u64) {
         ((hash >> 6) as usize & (self.maybe.len() - 1), 1 << (hash & 63))
+    }
+}
+
+/// The tables of a vocabulary that is narrow, as the binary holds GPT-2's.
+#[derive(Debug, PartialEq)]
+pub(super) struct Narrow<'t> {
+    pub slots: &'t [u64],
+    pub maybe: &'t [u64],
+    pub of_bytes: &'t [u16],
+}
+
+impl Pairs {
+    /// From the tables that [`Pairs::tables`] gave when this crate was compiled.
+    pub(super) fn embedded(tables: Narrow<'static>) -> Self {
+        Pairs {
+            shift: u64::BITS - tables.slots.len().trailing_zeros(),
+            slots: Slots::Narrow(Held::Embedded(tables.slots)),
+            maybe: Held::Embedded(tables.maybe),
+            of_bytes: Held::Embedded(tables.of_bytes),
+        }
+    }
+
+    /// What to embed; `None` if the vocabulary is not narrow.
+    #[allow(dead_code)] // build.rs asks, and a test
+    pub(super) fn tables(&self) -> Option<Narrow<'_>> {
+        match &self.slots {
+            Slots::Narrow(slots) => Some(Narrow { slots, maybe: &self.maybe, of_bytes: &self.of_bytes }),
+            Slots::Wide(_) => None,
+        }
     }
 }
 

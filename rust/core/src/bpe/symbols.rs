@@ -98,11 +98,6 @@ impl Symbols {
         (&self.bytes[start..], end - start)
     }
 
-    /// The bytes of all symbols, one after the other, and where each ends.
-    pub(crate) fn all_bytes(&self) -> (&[u8], &[u32]) {
-        (&self.bytes, &self.ends)
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }

@@ -4,32 +4,33 @@
 //! one integer. A table's probe sequences are bounded by what the vocabulary put in, whatever text is looked up.
 
 use super::TokenId;
+use super::held::Held;
 use super::keys::{Key, MAX_LEN, hash_bytes, slots_for};
 
 /// A key of zeros is an empty slot: real keys hold a length, which is at least 1.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slot<K> {
-    key: K,
-    id: TokenId,
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Slot<K> {
+    pub key: K,
+    pub id: TokenId,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct LongSlot {
-    hash: u64,
-    start: u32,
-    len: u32,
-    id: TokenId,
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct LongSlot {
+    pub hash: u64,
+    pub start: u32,
+    pub len: u32,
+    pub id: TokenId,
 }
 
 #[derive(Debug)]
 pub(super) struct Whole {
-    to_7: Box<[Slot<u64>]>,
-    to_15: Box<[Slot<Key>]>,
-    longer: Box<[LongSlot]>,
-    longer_bytes: Box<[u8]>,
+    pub to_7: Held<[Slot<u64>]>,
+    pub to_15: Held<[Slot<Key>]>,
+    pub longer: Held<[LongSlot]>,
+    pub longer_bytes: Held<[u8]>,
     /// How long tokens are at most that begin with each byte: most Chinese phrases are longer than any Chinese token,
     /// and need no look into a table.
-    longest: [u32; 256],
+    pub longest: [u32; 256],
 }
 
 /// A token to find: the first `len` bytes of `text`. More may follow, which makes short ones quick to load.
@@ -50,9 +51,9 @@ impl Whole {
             short += usize::from(token.len <= 7);
             middling += usize::from((8..=15).contains(&token.len));
         });
-        let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(short)].into_boxed_slice();
-        let mut to_15 = vec![Slot { key: Key::default(), id: 0 }; slots_for(middling)].into_boxed_slice();
-        let mut longer = vec![LongSlot::default(); slots_for(count - short - middling)].into_boxed_slice();
+        let mut to_7 = vec![Slot { key: 0, id: 0 }; slots_for(short)];
+        let mut to_15 = vec![Slot { key: Key::default(), id: 0 }; slots_for(middling)];
+        let mut longer = vec![LongSlot::default(); slots_for(count - short - middling)];
         let mut longer_bytes = Vec::new();
         let mut longest = [0; 256];
         tokens.for_each(|Entry { text, len, id }| {
@@ -81,7 +82,13 @@ impl Whole {
                 }
             }
         });
-        Whole { to_7, to_15, longer, longer_bytes: longer_bytes.into_boxed_slice(), longest }
+        Whole {
+            to_7: to_7.into(),
+            to_15: to_15.into(),
+            longer: longer.into(),
+            longer_bytes: longer_bytes.into(),
+            longest,
+        }
     }
 
     /// The id of `text[start..end]`, at least one byte, if it is in the table.

@@ -44,7 +44,7 @@ impl Encoding {
     pub fn gpt2() -> Self {
         let compiled = vocab::gpt2();
         let end_of_text = "<|endoftext|>".to_owned();
-        let id = compiled.table.len() as TokenId;
+        let id = compiled.table.len() as TokenId - 1;
         let special = SpecialTokens::of_names(vec![(end_of_text, id)]);
         Self::assemble(Definition { name: "gpt2".to_owned(), ..Default::default() }, compiled, special)
     }
@@ -60,14 +60,10 @@ impl Encoding {
     }
 
     fn assemble(definition: Definition, compiled: vocab::Compiled, special: SpecialTokens) -> Self {
-        let mut table = compiled.table;
-        for (name, id) in special.tokens() {
-            table.insert(*id, name.as_bytes());
-        }
         Encoding {
             name: definition.name,
             bpe: compiled.bpe,
-            table,
+            table: compiled.table,
             special,
             merges: compiled.merges,
             unknown: compiled.unknown,
@@ -111,7 +107,7 @@ impl Encoding {
             return merges.as_deref();
         }
         // Made before anybody waits: a fork meanwhile would leave the child waiting for a thread that it does not have.
-        let made = vocab::gpt2_merges();
+        let made = self.bpe.merges();
         self.merges.get_or_init(|| Some(made)).as_deref()
     }
 

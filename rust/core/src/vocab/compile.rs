@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use super::{Definition, ID_LIMIT, Table, VocabError, alphabet};
-use crate::bpe::{Bpe, Lookups, Merge, Rank, Scratch, Symbol, Symbols, TokenId};
+use super::table::{Spans, Table};
+use super::{Definition, ID_LIMIT, VocabError, alphabet};
+use crate::bpe::{Bpe, Merge, Rank, Scratch, Symbol, Symbols, TokenId};
 
 /// A merge as the ids of left part, right part and product.
 pub(crate) type MergeIds = (TokenId, TokenId, TokenId);
@@ -21,49 +22,9 @@ pub(crate) struct Compiled {
     pub unknown: Option<TokenId>,
 }
 
-/// GPT-2's own vocabulary, embedded: 50,000 merges as pairs of 16-bit ids, little-endian, in rank order.
-/// Made by `scripts/make_embedded_vocabulary.py` from OpenAI's encoder.json and vocab.bpe.
-static GPT2_MERGES: &[u8; 200_000] = include_bytes!("../../data/gpt2_merges.bin");
-
-/// GPT-2's layout of ids: 256 bytes in the alphabet's order, then the merges by rank, then `<|endoftext|>`.
+/// GPT-2's own, whose tables were made when this crate was compiled.
 pub(crate) fn gpt2() -> Compiled {
-    let symbol_of = |id: TokenId| match alphabet::BYTES_BY_ID.get(id as usize) {
-        Some(&byte) => Symbol::of_byte(byte),
-        None => Symbol(id),
-    };
-    let merges = gpt2_pairs().enumerate().map(|(rank, (left, right))| Merge {
-        left: symbol_of(left),
-        right: symbol_of(right),
-        product: Symbol((alphabet::BYTES_BY_ID.len() + rank) as u32),
-        rank: Rank(rank as u32),
-    });
-    let mut symbols = Symbols::of_bytes(merges.len());
-    for merge in merges.clone() {
-        symbols.push_joined(merge.left, merge.right);
-    }
-    let mut ids: Vec<TokenId> = (0..symbols.len() as u32).collect();
-    let (bytes, ends) = symbols.all_bytes();
-    let mut table = Table::of_ends(bytes, ends, 1 << 10); // products have their ids as symbols, bytes have not
-    for (id, &byte) in alphabet::BYTES_BY_ID.iter().enumerate() {
-        ids[usize::from(byte)] = id as TokenId;
-        table.insert(id as TokenId, &[byte]);
-    }
-    let lookups = Lookups { forced: Vec::new(), trusted: true };
-    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), merges, &lookups);
-    Compiled { bpe, table, merges: OnceLock::new(), unknown: None }
-}
-
-/// The ids of left and right part of GPT-2's merges, in rank order.
-fn gpt2_pairs() -> impl ExactSizeIterator<Item = (TokenId, TokenId)> + Clone {
-    GPT2_MERGES.chunks_exact(4).map(|pair| {
-        let id = |low, high| TokenId::from(u16::from_le_bytes([low, high]));
-        (id(pair[0], pair[1]), id(pair[2], pair[3]))
-    })
-}
-
-/// GPT-2's merges as the ids of left part, right part and product.
-pub(crate) fn gpt2_merges() -> Vec<MergeIds> {
-    gpt2_pairs().zip(alphabet::BYTES_BY_ID.len() as TokenId..).map(|((left, right), id)| (left, right, id)).collect()
+    Compiled { bpe: Bpe::gpt2(), table: Table::gpt2(), merges: OnceLock::new(), unknown: None }
 }
 
 pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
@@ -110,8 +71,7 @@ pub(crate) fn compile(definition: &Definition) -> Result<Compiled, VocabError> {
             })
         })
         .collect();
-    let lookups = Lookups { forced: forced(definition), trusted: false };
-    let bpe = Bpe::new(symbols, ids.into_boxed_slice(), merges.iter().copied(), &lookups);
+    let bpe = Bpe::new(&symbols, ids, merges.iter().copied(), &forced(definition));
     Ok(Compiled { bpe, table, merges: Some(definition.merges.clone()).into(), unknown })
 }
 
@@ -130,20 +90,16 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
     let mut tokens: Vec<(&[u8], TokenId)> =
         definition.tokens.iter().map(|(bytes, id)| (&bytes[..], *id)).filter(|(bytes, _)| bytes.len() > 1).collect();
     tokens.sort_unstable_by_key(|&(_, id)| id);
-    let build = || {
-        let mut symbols = Symbols::of_bytes(tokens.len());
-        let mut ids = byte_ids.to_vec();
-        let mut by_bytes: FxHashMap<&[u8], Symbol> = FxHashMap::default();
-        for (token, _) in definition.tokens.iter().filter(|(token, _)| token.len() == 1) {
-            by_bytes.insert(token, Symbol::of_byte(token[0]));
-        }
-        for &(bytes, id) in &tokens {
-            by_bytes.insert(bytes, symbols.push(bytes));
-            ids.push(id);
-        }
-        (symbols, ids.into_boxed_slice(), by_bytes)
-    };
-    let (symbols, ids, by_bytes) = build();
+    let mut symbols = Symbols::of_bytes(tokens.len());
+    let mut ids = byte_ids.to_vec();
+    let mut by_bytes: FxHashMap<&[u8], Symbol> = FxHashMap::default();
+    for (token, _) in definition.tokens.iter().filter(|(token, _)| token.len() == 1) {
+        by_bytes.insert(token, Symbol::of_byte(token[0]));
+    }
+    for &(bytes, id) in &tokens {
+        by_bytes.insert(bytes, symbols.push(bytes));
+        ids.push(id);
+    }
     let mut every_pair = Vec::new();
     for (rank, &(bytes, _)) in tokens.iter().enumerate() {
         for cut in 1..bytes.len() {
@@ -152,30 +108,22 @@ fn by_token(definition: &Definition, table: Table, byte_ids: &[TokenId; 256]) ->
             }
         }
     }
-    let lookups = Lookups { forced: forced(definition), trusted: false };
-    let bpe = Bpe::new(symbols, ids, every_pair.iter().copied(), &lookups);
+    let forced = forced(definition);
+    let by_every_pair = Bpe::new(&symbols, ids.clone(), every_pair.into_iter(), &forced);
+    let unlisted = |bpe, table| Compiled { bpe, table, merges: None.into(), unknown: None };
 
     let mut scratch = Scratch::default();
     let mut last_merges = Vec::with_capacity(tokens.len());
     for (rank, &(bytes, _)) in tokens.iter().enumerate() {
         let product = by_bytes[bytes];
-        match bpe.parts_below(bytes, Rank(rank as u32), &mut scratch)[..] {
+        match by_every_pair.parts_below(bytes, Rank(rank as u32), &mut scratch)[..] {
             [left, right] => last_merges.push(Merge { left, right, product, rank: Rank(rank as u32) }),
-            _ => {
-                return Compiled { bpe, table, merges: None.into(), unknown: None };
-            }
+            _ => return unlisted(by_every_pair, table),
         }
     }
-    let (symbols, ids, _) = build();
-    let bpe = Bpe::new(symbols, ids, last_merges.iter().copied(), &lookups);
+    let bpe = Bpe::new(&symbols, ids, last_merges.iter().copied(), &forced);
     if !bpe.is_proper() {
-        let (symbols, ids, _) = build();
-        return Compiled {
-            bpe: Bpe::new(symbols, ids, every_pair.iter().copied(), &lookups),
-            table,
-            merges: None.into(),
-            unknown: None,
-        };
+        return unlisted(by_every_pair, table);
     }
     let id = |symbol: Symbol| bpe.id(symbol);
     let merges = last_merges.iter().map(|merge| (id(merge.left), id(merge.right), id(merge.product))).collect();
@@ -191,7 +139,7 @@ fn checked_table(definition: &Definition) -> Result<Table, VocabError> {
     if text > TEXT_LIMIT {
         return Err(VocabError::TooLarge { bytes: text, limit: TEXT_LIMIT });
     }
-    let mut table = Table::with_capacity(definition.tokens.len(), text);
+    let mut table = Spans::with_capacity(definition.tokens.len(), text);
     for (token, id) in &definition.tokens {
         if *id >= ID_LIMIT {
             return Err(VocabError::IdOutOfRange { token: spell(token), id: id.to_string() });
@@ -225,7 +173,7 @@ fn checked_table(definition: &Definition) -> Result<Table, VocabError> {
             _ => table.insert(*id, token.as_bytes()),
         }
     }
-    Ok(table)
+    Ok(table.into())
 }
 
 /// The id of every byte, and the unknown id if some byte needed it.

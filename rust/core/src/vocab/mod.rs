@@ -2,11 +2,12 @@
 
 pub mod alphabet;
 mod compile;
+pub(crate) mod embedded;
 mod error;
 mod table;
 
 use crate::bpe::TokenId;
-pub(crate) use compile::{Compiled, MergeIds, compile, gpt2, gpt2_merges};
+pub(crate) use compile::{Compiled, MergeIds, compile, gpt2};
 pub use error::VocabError;
 pub(crate) use table::{Slots, Table};
 
