@@ -32,6 +32,15 @@ def test_processes() -> None:
     )
 
 
+def test_kills_of_a_models_save() -> None:
+    for extra in ("keras", "torch"):
+        pytest.importorskip(extra)
+    nothing = ["--kills", 0, "--forks", 0, "--interrupts", 0, "--minutes", 0]
+    formats = ["--model-formats", "shards", "weights.h5"]
+    out = run(FUZZ / "processes.py", *nothing, "--model-kills", 2, *formats)
+    assert len(re.findall(r"^kill -9 in a model.*: 2 kills, 0 broken or half files", out, re.MULTILINE)) == 2
+
+
 def test_growth() -> None:
     assert "inputs up to 4000 bytes" in run(FUZZ / "growth.py", "--time", "--most", 4000)
     out = run(FUZZ / "growth.py", "--memory", "--texts", 100_000)
