@@ -165,12 +165,12 @@ def _said(path: Path) -> bytes:
 def kills(name: str, save: Save, count: int) -> bool:
     """Kills a process that saves two versions by turns, at any moment; each file must be whole, old or new."""
     with tempfile.TemporaryDirectory() as folder:
-        place, versions, took = Path(folder, "saved"), [], 1.0
-        for version in (0, 1, 0, 1):
-            place.mkdir(exist_ok=True)
+        place, versions, turn = Path(folder, "saved"), [], 0.0
+        place.mkdir()
+        for number, version in enumerate((0, 1, 0, 1)):
             start = time.perf_counter()
             save(place, version)
-            took = min(took, time.perf_counter() - start)
+            turn += time.perf_counter() - start if number > 1 else 0  # the first ones load things
             versions.append(content(place))
         chance = random.Random(name)
         broken = mixed = midst = 0
@@ -183,7 +183,7 @@ def kills(name: str, save: Save, count: int) -> bool:
                         for version in (0, 1):
                             save(place, version)
                 os._exit(1)
-            time.sleep(chance.uniform(0, 2.5 * took))
+            _wait_for_a_moment(place, turn, chance)
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
             found = content(place)
@@ -192,7 +192,7 @@ def kills(name: str, save: Save, count: int) -> bool:
             )
             broken += not whole or not os.WIFSIGNALED(status) or found.keys() != versions[-1].keys()
             mixed += whole and found not in versions
-            hidden = [path for path in place.iterdir() if path.name.startswith(".")]
+            hidden = _hidden(place)
             midst += bool(hidden)
             for path in hidden:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -202,6 +202,21 @@ def kills(name: str, save: Save, count: int) -> bool:
     )
     # A child that only waits, for a lock that a thread had at the fork, shows nothing.
     return not broken and (midst > 0 or count < 20)
+
+
+def _wait_for_a_moment(place: Path, turn: float, chance: random.Random) -> None:
+    """Any moment of a turn, or, as most of a turn goes by before anything is written, one soon after that began."""
+    if chance.random() < 0.5:
+        time.sleep(chance.uniform(0, 1.5 * turn))
+        return
+    end = time.monotonic() + 20 * turn + 5
+    while not _hidden(place) and time.monotonic() < end:
+        time.sleep(0.0002)
+    time.sleep(chance.uniform(0, 0.03))
+
+
+def _hidden(place: Path) -> list[Path]:
+    return [path for path in place.iterdir() if path.name.startswith(".")]
 
 
 # -- processes after threads
