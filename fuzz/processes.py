@@ -16,6 +16,7 @@ import contextlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -24,6 +25,7 @@ import tempfile
 import threading
 import time
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -36,6 +38,15 @@ from gpt2tok.cli import main as command
 TEXTS = ["the quick brown fox 123 " * 40] * 500
 Save = Callable[[Path, int], object]
 
+# What `save_pretrained` of a model is asked for.
+MODEL_FORMATS: dict[str, dict[str, Any]] = {
+    "safetensors": {},
+    "shards": {"max_shard_size": 250_000},
+    "keras": {"format": "keras"},
+    "weights.h5": {"format": "weights.h5"},
+    "keras-hub": {"format": "keras-hub"},
+}
+
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -45,7 +56,19 @@ def parse() -> argparse.Namespace:
         "--kills", type=int, default=20, metavar="N", help="kill -9 while saving, of each kind"
     )
     parser.add_argument(
-        "--model-kills", type=int, default=0, metavar="N", help="kill -9 while a model is saved (0)"
+        "--model-kills",
+        type=int,
+        default=0,
+        metavar="N",
+        help="kill -9 while a model is saved, of each kind (0)",
+    )
+    parser.add_argument(
+        "--model-formats",
+        nargs="+",
+        choices=MODEL_FORMATS,
+        default=list(MODEL_FORMATS),
+        metavar="FORMAT",
+        help=f"of those: {', '.join(MODEL_FORMATS)} (all)",
     )
     parser.add_argument("--forks", type=int, default=3, metavar="N", help="children of each start method")
     parser.add_argument(
@@ -88,18 +111,23 @@ def savers() -> Iterator[tuple[str, Save]]:
         yield name, partial(_with_corpus, save, corpus)
 
 
-def model_saver() -> tuple[str, Save]:
-    """Saves a small model, in two shards and an index, that has one of two weights."""
+def model_savers(formats: list[str]) -> Iterator[tuple[str, Save]]:
+    """Saves a small model that has one of two weights; "shards" are three, and an index."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "torch")  # the backend whose process may be forked
+    import keras
+
     from gpt2model import GPT2Config, GPT2LMHeadModel
 
+    keras.utils.disable_interactive_logging()
     config = GPT2Config(vocab_size=300, n_positions=16, n_embd=64, n_layer=2, n_head=2)
     models = [GPT2LMHeadModel(config) for _ in range(2)]
 
-    def save(place: Path, version: int) -> None:
-        models[version].save_pretrained(place, max_shard_size=250_000)
+    def save(options: dict[str, Any], place: Path, version: int) -> None:
+        models[version].save_pretrained(place, **options)
 
-    return "a model's save_pretrained", save
+    for name in formats:
+        yield f"a model's save_pretrained, {name}", partial(save, MODEL_FORMATS[name])
 
 
 def _quietly(arguments: list[str]) -> None:
@@ -118,30 +146,44 @@ def _with_corpus(save: Save, corpus: list[str], place: Path, version: int) -> No
 
 def content(place: Path) -> dict[str, bytes]:
     """The files under their own names; what a killed save leaves beside them has a name that says so."""
-    return {path.name: path.read_bytes() for path in place.iterdir() if not path.name.startswith(".")}
+    return {path.name: _said(path) for path in place.iterdir() if not path.name.startswith(".")}
+
+
+def _said(path: Path) -> bytes:
+    """What is in a file, but for the moment of its saving, which a Keras archive notes."""
+    if path.suffix != ".keras":
+        return path.read_bytes()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members["metadata.json"] = members["metadata.json"].partition(b'"date_saved"')[0]
+    except (zipfile.BadZipFile, KeyError) as error:
+        return f"no whole archive: {error}".encode()
+    return repr(sorted(members.items())).encode()
 
 
 def kills(name: str, save: Save, count: int) -> bool:
     """Kills a process that saves two versions by turns, at any moment; each file must be whole, old or new."""
     with tempfile.TemporaryDirectory() as folder:
-        place, versions, took = Path(folder, "saved"), [], 1.0
-        for version in (0, 1, 0, 1):
-            place.mkdir(exist_ok=True)
+        place, versions, turn = Path(folder, "saved"), [], 0.0
+        place.mkdir()
+        for number, version in enumerate((0, 1, 0, 1)):
             start = time.perf_counter()
             save(place, version)
-            took = min(took, time.perf_counter() - start)
+            turn += time.perf_counter() - start if number > 1 else 0  # the first ones load things
             versions.append(content(place))
         chance = random.Random(name)
-        broken = mixed = 0
+        broken = mixed = midst = 0
         for _ in range(count):
             child = os.fork()
             if not child:
+                tempfile.tempdir = folder  # Where libraries leave theirs when they are killed.
                 with contextlib.suppress(BaseException):
                     while True:
                         for version in (0, 1):
                             save(place, version)
                 os._exit(1)
-            time.sleep(chance.uniform(0, 2.5 * took))
+            _wait_for_a_moment(place, turn, chance)
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
             found = content(place)
@@ -150,13 +192,31 @@ def kills(name: str, save: Save, count: int) -> bool:
             )
             broken += not whole or not os.WIFSIGNALED(status) or found.keys() != versions[-1].keys()
             mixed += whole and found not in versions
-            for path in place.iterdir():
-                if path.name.startswith("."):
-                    path.unlink()
+            hidden = _hidden(place)
+            midst += bool(hidden)
+            for path in hidden:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
     print(
         f"kill -9 in {name}: {count} kills, {broken} broken or half files, {mixed} times old files beside new"
+        f" ({midst} in the midst of a save)"
     )
-    return not broken
+    # A child that only waits, for a lock that a thread had at the fork, shows nothing.
+    return not broken and (midst > 0 or count < 20)
+
+
+def _wait_for_a_moment(place: Path, turn: float, chance: random.Random) -> None:
+    """Any moment of a turn, or, as most of a turn goes by before anything is written, one soon after that began."""
+    if chance.random() < 0.5:
+        time.sleep(chance.uniform(0, 1.5 * turn))
+        return
+    end = time.monotonic() + 20 * turn + 5
+    while not _hidden(place) and time.monotonic() < end:
+        time.sleep(0.0002)
+    time.sleep(chance.uniform(0, 0.03))
+
+
+def _hidden(place: Path) -> list[Path]:
+    return [path for path in place.iterdir() if path.name.startswith(".")]
 
 
 # -- processes after threads
@@ -336,7 +396,8 @@ def main() -> int:
     if options.kills:
         fine += [kills(name, save, options.kills) for name, save in savers()]
     if options.model_kills:
-        fine.append(kills(*model_saver(), options.model_kills))
+        savers_of_models = model_savers(options.model_formats)
+        fine += [kills(name, save, options.model_kills) for name, save in savers_of_models]
     if options.forks:
         fine += [starts(method, options.forks) for method in options.methods]
     if options.minutes:

@@ -168,18 +168,23 @@ def test_ctrl_c_after_the_last_rename_leaves_the_new_files_alone(
 
 
 @pytest.mark.parametrize("links", [True, False], ids=["links", "copies"])
-@pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.parametrize("at", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("fault", [OSError(errno.EIO, "broken"), KeyboardInterrupt()], ids=repr)
 def test_a_rename_that_fails_in_the_middle_puts_the_old_files_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool, at: int, fault: BaseException
 ) -> None:
-    """Three files: one new, one there, one there behind a symbolic link."""
+    """Three files: one new, one there that a library writes, one there behind a symbolic link; and two go, one of them
+    a link."""
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "c").write_bytes(OLD)
     (tmp_path / "c").symlink_to(tmp_path / "elsewhere" / "c")
+    (tmp_path / "s").write_bytes(OLD)
+    (tmp_path / "t").symlink_to(tmp_path / "elsewhere" / "c")
     (tmp_path / "b").write_bytes(OLD)
     (tmp_path / "b").chmod(0o640)
     os.utime(tmp_path / "b", ns=(10**18, 10**18))
+    new = {"a": NEW, "b": files.Writer(lambda path: Path(path).write_bytes(NEW)), "c": NEW}
+    stale = ["s", "t", "missing"]
     replace, calls = os.replace, 0
 
     def faulty(source: str, target: str) -> None:
@@ -196,16 +201,93 @@ def test_a_rename_that_fails_in_the_middle_puts_the_old_files_back(
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     with pytest.raises(type(fault)):
-        files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW, "c": NEW})
-    assert holds(tmp_path) == {"b": OLD, "c": OLD}
+        files.write_files_atomically(tmp_path, new, stale)
+    assert holds(tmp_path) == dict.fromkeys("bcst", OLD)
     assert holds(tmp_path / "elsewhere") == {"c": OLD}
-    assert (tmp_path / "c").is_symlink()
+    assert (tmp_path / "c").is_symlink() and (tmp_path / "t").is_symlink()
     found = (tmp_path / "b").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o640, 10**18)
     monkeypatch.setattr(os, "replace", replace)
-    files.write_files_atomically(tmp_path, {"a": NEW, "b": NEW, "c": NEW})
+    files.write_files_atomically(tmp_path, new, stale)
     assert holds(tmp_path) == {"a": NEW, "b": NEW, "c": NEW}
     assert holds(tmp_path / "elsewhere") == {"c": NEW}
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a", "b", "c", "elsewhere"]
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["our file", "a file of the library's own"])
+@pytest.mark.parametrize("mode", [None, 0o600, 0o440, 0o666])
+def test_what_a_library_writes_has_the_right_permissions(tmp_path: Path, own: bool, mode: int | None) -> None:
+    if mode is not None:
+        (tmp_path / "a").write_bytes(OLD)
+        (tmp_path / "a").chmod(mode)
+    seen = []
+
+    def write(path: str) -> None:
+        seen.append(Path(path))
+        if own:
+            Path(path).unlink()
+        with Path(path).open("wb") as file:
+            file.write(NEW)
+            os.fchmod(file.fileno(), 0o604)
+
+    before = os.umask(0o027)
+    try:
+        files.write_files_atomically(tmp_path, {"a": files.Writer(write, ".keras", 5)})
+    finally:
+        os.umask(before)
+    assert holds(tmp_path) == {"a": NEW}
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == (0o640 if mode is None else mode)
+    assert seen[0].name.startswith(".") and seen[0].suffix == ".keras" and seen[0].parent == tmp_path
+
+
+@pytest.mark.parametrize(
+    "refusal, written",
+    [
+        (OSError(errno.ENOSPC, "full"), False),
+        (OSError(errno.EOPNOTSUPP, "cannot promise"), True),
+        (None, True),
+    ],
+)
+def test_a_disk_without_room_is_refused_before_the_library_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: OSError | None, written: bool
+) -> None:
+    (tmp_path / "a").write_bytes(OLD)
+    asked = []
+
+    def reserve(_: int, *about: int) -> None:
+        asked.append(about)
+        if refusal is not None:
+            raise refusal
+
+    monkeypatch.setattr(os, "posix_fallocate", reserve, raising=False)
+    sizes = []
+
+    def write(path: str) -> None:
+        sizes.append(Path(path).stat().st_size)
+        Path(path).write_bytes(NEW)
+
+    content = {"a": files.Writer(write, room=len(NEW))}
+    if written:
+        files.write_files_atomically(tmp_path, content)
+    else:
+        with pytest.raises(OSError, match="free some space"):
+            files.write_files_atomically(tmp_path, content)
+    assert asked == [(0, len(NEW))] and sizes == [0] * written
+    assert holds(tmp_path) == {"a": NEW if written else OLD}
+
+
+def test_what_cannot_be_replaced_is_known_before_a_library_writes(tmp_path: Path) -> None:
+    def write(_: str) -> None:
+        pytest.fail("this may take minutes")
+
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "again").symlink_to(tmp_path / "a")
+    for names, stale in ((["a", "directory"], []), (["a"], ["directory"]), (["again"], ["a"])):
+        (tmp_path / "a").write_bytes(OLD)
+        with pytest.raises(OSError, match=r"directory stands there|links to one file") as caught:
+            files.write_files_atomically(tmp_path, dict.fromkeys(names, files.Writer(write)), stale)
+        assert Path(str(caught.value.filename)).parent == tmp_path
+        assert holds(tmp_path) == {"a": OLD, "again": OLD}
 
 
 def test_what_cannot_be_put_back_is_kept_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ Owns only that. What they count is said in SECURITY.md and logged in fuzz/LOG.md
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def test_processes() -> None:
     assert (
         len(re.findall(r"after threads: 1 children, 0 hangs, 0 wrong, 0 warnings$", out, re.MULTILINE)) == 3
     )
+
+
+def test_kills_of_a_models_save() -> None:
+    if not all(map(importlib.util.find_spec, ("keras", "torch"))):
+        pytest.skip("gpt2tok[model,torch] is not here")
+    nothing = ["--kills", 0, "--forks", 0, "--interrupts", 0, "--minutes", 0]
+    formats = ["--model-formats", "shards", "weights.h5"]
+    out = run(FUZZ / "processes.py", *nothing, "--model-kills", 2, *formats)
+    assert len(re.findall(r"^kill -9 in a model.*: 2 kills, 0 broken or half files", out, re.MULTILINE)) == 2
 
 
 def test_growth() -> None:

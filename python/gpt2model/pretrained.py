@@ -36,7 +36,7 @@ from .checkpoints.tensors import DTYPES, Checkpoint
 from .config import GPT2Config
 from .errors import CheckpointError
 from .folders import AnyPath, folder_to_save
-from .generation.own import load_own_options, save_own_options
+from .generation.own import load_own_options, own_options
 from .initialisation import blank, residual_initializer, weight_initializer
 from .vocabulary import check_fit, vocabulary_of
 
@@ -264,8 +264,9 @@ def save_pretrained(
     if format == "safetensors":
         from .checkpoints.safetensors_writing import write_safetensors
 
-        paths = write_safetensors(source, folder, fields, dtype=dtype, max_shard_size=max_shard_size)
-        paths += save_own_options(model, folder)
+        paths = write_safetensors(
+            source, folder, fields, dtype=dtype, max_shard_size=max_shard_size, beside=own_options(model)
+        )
     elif format == "keras-hub":
         from .checkpoints.keras_hub_writing import write_keras_hub
 

@@ -3,8 +3,9 @@
 Owns the one way this project saves: a temporary file beside the target, written, flushed, fsynced and renamed
 over it. A reader sees the old bytes or the new ones and never a part, whatever stops the save (full disk,
 Ctrl-C, `kill -9`, power). Of several files saved together all appear or none does, but for a crash between two
-renames. Refuses to know what the bytes mean (`formats.py` does), and makes a directory only for a caller who asks
-for it by name (`new_directory`).
+renames. A file may be given as bytes, or as a library's function that writes it (a model's weights). Refuses to
+know what the bytes mean (`formats.py` does), and makes a directory only for a caller who asks for it by name
+(`new_directory`).
 """
 
 # The system calls themselves, in the order that matters: pathlib has some of them, under other names.
@@ -15,7 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -107,7 +108,26 @@ def open_atomically(path: AnyPath) -> Iterator[BinaryIO]:
     _sync_directory(os.path.dirname(target))
 
 
-def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> None:
+@dataclass(frozen=True)
+class Writer:
+    """Content that is too large to hold, or that a library insists on writing to a path.
+
+    Args:
+        write: writes the file whose path it is given, or raises. An empty file is there, with the permissions of the
+            old one; the library may put a file of its own in its place.
+        suffix: how the path ends, for libraries that choose by it.
+        room: how many bytes will be written at least. A disk without them is refused before `write` is called, where
+            the file system can tell.
+    """
+
+    write: Callable[[str], object]
+    suffix: str = ".tmp"
+    room: int = 0
+
+
+def write_files_atomically(
+    directory: AnyPath, files: Mapping[str, bytes | Writer], stale: Iterable[str] = ()
+) -> None:
     """Save several files into one directory: all of them appear, or the directory stays as it was.
 
     All contents are on disk under temporary names, and all old files under a second name (a hard link, or a copy
@@ -117,7 +137,9 @@ def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> No
 
     Args:
         directory: an existing directory.
-        files: plain file names to contents. They appear in this order.
+        files: plain file names to contents, or to what writes them. They appear in this order.
+        stale: plain names of files that go once the others are there, as they would be read instead. Missing ones
+            are fine.
 
     Raises:
         OSError: as for `write_atomically`; the directory is then as it was. On a disk so broken that an old file
@@ -131,13 +153,19 @@ def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> No
         ...     sorted(os.listdir(folder))
         ['merges.txt', 'vocab.json']
     """
-    for name in files:
+    stale = list(stale)
+    for name in (*files, *stale):
         if not name or name in (".", "..") or "\0" in name or os.path.basename(name) != name:
             raise ValueError(f"{name!r} is not a plain file name: leave out directories, separators and NUL")
+    # What stands there is looked at first: a model's weights take minutes to write.
     replacements: list[_Replacement] = []
+    for name, content in files.items():
+        replacements.append(_planned(os.path.join(directory, name), content, replacements))
+    removals = [_planned(os.path.join(directory, name), None, replacements) for name in stale]
+    replacements += [removal for removal in removals if removal.before is not None]
     try:
-        for name, data in files.items():
-            _prepare(os.path.join(directory, name), data, replacements)
+        for replacement in replacements:
+            _prepare(replacement)
         if len(replacements) > 1:  # One rename is all or nothing by itself.
             for replacement in replacements:
                 _keep_old(replacement)
@@ -146,21 +174,22 @@ def write_files_atomically(directory: AnyPath, files: Mapping[str, bytes]) -> No
             replacement.forget()
         raise
     try:
+        # Nothing but system calls on names from here on: a crash finds microseconds in which files are half changed.
         for replacement in replacements:
-            with _explained(replacement.target, replacement.temporary):
-                os.replace(replacement.temporary, replacement.target)
+            with _explained(replacement.path, replacement.temporary, replacement.target):
+                _rename(replacement)
     except BaseException as error:
         if len(replacements) > 1:
             _put_back(replacements, error)
         else:
             replacements[0].forget()
         raise
-    kept = [replacement.kept for replacement in replacements if replacement.kept is not None]
+    done = [replacement.old for replacement in replacements if replacement.old is not None]
     try:
-        for name in kept:
+        for name in done:
             _remove(name)
     except BaseException:  # Ctrl-C: everything is saved, and no second name may stay.
-        for name in kept:
+        for name in done:
             _remove(name)
         raise
     for parent in {os.path.dirname(replacement.target) for replacement in replacements}:
@@ -217,10 +246,17 @@ def _make_directory(path: str, made: list[str]) -> None:
 class _Replacement:
     """One file of several: where it goes, where its new content lies, and where its old content is kept meanwhile."""
 
+    path: str  # as the caller has it, for messages
+    content: bytes | Writer | None  # None: the file goes
     target: str
     temporary: str
     before: os.stat_result | None
     kept: str | None = None
+
+    @property
+    def old(self) -> str | None:
+        """Where the old content is to be found: a file that goes takes its temporary name."""
+        return self.temporary if self.content is None else self.kept
 
     def forget(self) -> None:
         """Removes the names that nobody else knows."""
@@ -229,31 +265,62 @@ class _Replacement:
             _remove(self.kept)
 
 
-def _prepare(path: str, data: bytes, replacements: list[_Replacement]) -> None:
-    """Writes `data` beside its target, and says so in `replacements` first: a signal may come at any time."""
+def _planned(path: str, content: bytes | Writer | None, others: Iterable[_Replacement]) -> _Replacement:
+    """Refuses what cannot be one of several files; nothing is made yet."""
     with _explained(path):
         before = _existing(path)
-    target = os.path.realpath(path)
+    # A symbolic link stays, and what it leads to is replaced; but of a file that is to go, the link goes.
+    folder, name = os.path.split(path)
+    target = os.path.realpath(path) if content is not None else os.path.join(os.path.realpath(folder), name)
     if before is not None and not stat.S_ISREG(before.st_mode):
         raise OSError(
             errno.EEXIST,
             "cannot save: a device or pipe stands there: remove it or choose another place",
             path,
         )
-    if any(target == other.target for other in replacements):
+    if any(target == other.target for other in others):
         raise OSError(
             errno.EEXIST, "cannot save: this name and another one are links to one file: remove a link", path
         )
-    replacement = _Replacement(target, _temporary_name(target), before)
-    replacements.append(replacement)
-    with _explained(target, replacement.temporary), _create(replacement.temporary, before) as file:
-        file.write(data)
-        _sync(file)
+    suffix = content.suffix if isinstance(content, Writer) else ".tmp"
+    return _Replacement(path, content, target, _temporary_name(target, suffix), before)
+
+
+def _prepare(replacement: _Replacement) -> None:
+    """Writes the content beside its target."""
+    content, temporary = replacement.content, replacement.temporary
+    if content is None:
+        return
+    with _explained(replacement.path, temporary, replacement.target):
+        with _create(temporary, replacement.before) as file:
+            if not isinstance(content, Writer):
+                file.write(content)
+                _sync(file)
+                return
+            mode = os.fstat(file.fileno()).st_mode
+            _permit(file, None, mode | stat.S_IRUSR | stat.S_IWUSR)  # The library opens it again.
+            _reserve(file, content.room)
+        content.write(temporary)
+        # By now it may be another file, the library's own, with permissions of its own.
+        with open(temporary, "rb+") as file:
+            _permit(file, replacement.before, mode)
+            _sync(file)
+
+
+def _reserve(file: BinaryIO, room: int) -> None:
+    """Finds out now if the disk has so much room. Libraries that notice on the way may take the process with them."""
+    if room and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, room)
+        except OSError as error:  # File systems that cannot promise.
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+        file.truncate(0)
 
 
 def _keep_old(replacement: _Replacement) -> None:
     """Gives the old file, if there is one, a second name to come back from."""
-    if replacement.before is None:
+    if replacement.before is None or replacement.content is None:
         return
     replacement.kept = kept = _temporary_name(replacement.target)
     try:
@@ -263,7 +330,7 @@ def _keep_old(replacement: _Replacement) -> None:
         pass
     _remove(kept)
     with (
-        _explained(replacement.target, kept),
+        _explained(replacement.path, kept, replacement.target),
         open(replacement.target, "rb") as old,
         _create(kept, replacement.before) as copy,
     ):
@@ -274,22 +341,34 @@ def _keep_old(replacement: _Replacement) -> None:
             os.utime(kept, ns=(replacement.before.st_atime_ns, replacement.before.st_mtime_ns))
 
 
+def _rename(replacement: _Replacement) -> None:
+    if replacement.content is not None:
+        os.replace(replacement.temporary, replacement.target)
+        return
+    with suppress(FileNotFoundError):  # Somebody else has removed it.
+        os.replace(replacement.target, replacement.temporary)
+
+
 def _put_back(replacements: list[_Replacement], reason: BaseException) -> None:
     """After a failed rename: the old files under their names again, the new ones gone."""
     lost: OSError | None = None
     for replacement in reversed(replacements):
+        old, renamed = replacement.old, not os.path.lexists(replacement.temporary)
+        if replacement.content is None and renamed:
+            continue  # The other way round: it is still there.
         try:
-            if replacement.kept is not None:
+            if old is not None:
                 # Where the rename had not come to it, both names are one file, and this does nothing.
-                os.replace(replacement.kept, replacement.target)
-            elif not os.path.lexists(replacement.temporary):  # It was renamed.
+                os.replace(old, replacement.target)
+            elif renamed:
                 os.unlink(replacement.target)
         except OSError as error:
-            where = "it is new: remove it"
-            if replacement.kept is not None:
-                where, replacement.kept = f"its old content is in {replacement.kept!r}", None
+            where = "it is new: remove it" if old is None else f"its old content is in {old!r}"
             message = f"the save failed ({reason}) and cannot be undone ({error.strerror}): {where}"
-            lost = OSError(error.errno, message, replacement.target)
+            lost = OSError(error.errno, message, replacement.path)
+            if replacement.content is None:
+                continue
+            replacement.kept = None
         replacement.forget()
     for parent in {os.path.dirname(replacement.target) for replacement in replacements}:
         with suppress(OSError):
@@ -309,11 +388,11 @@ def _existing(path: str) -> os.stat_result | None:
     return found
 
 
-def _temporary_name(target: str) -> str:
+def _temporary_name(target: str, suffix: str = ".tmp") -> str:
     # 128 random bits: nobody else's file has this name, so removing it after any failure is safe, even when
     # the interrupt came before we knew whether it had been created. Short, so that no long target name
     # overflows it.
-    return os.path.join(os.path.dirname(target), f".gpt2tok-{os.urandom(16).hex()}.tmp")
+    return os.path.join(os.path.dirname(target), f".gpt2tok-{os.urandom(16).hex()}{suffix}")
 
 
 def _create(temporary: str, before: os.stat_result | None) -> BinaryIO:
@@ -324,14 +403,21 @@ def _create(temporary: str, before: os.stat_result | None) -> BinaryIO:
         return os.open(name, flags, mode & 0o777)
 
     file = open(temporary, "xb", opener=opener)  # noqa: SIM115 - the caller's `with` closes it
-    if before is not None and os.name == "posix":
-        # Best effort, and never wider than the old file: the mode above has seen to that. Only root can give
-        # a file away (and then its owner should stay), and some file systems keep no such bits.
+    if before is not None:
+        _permit(file, before, mode)
+    return file
+
+
+def _permit(file: BinaryIO, before: os.stat_result | None, mode: int) -> None:
+    """Best effort, and never wider than the old file's: only root can give a file away (and then its owner should
+    stay), and some file systems keep no such bits."""
+    if os.name != "posix":
+        return
+    if before is not None:
         with suppress(OSError):
             os.fchown(file.fileno(), before.st_uid, before.st_gid)
-        with suppress(OSError):
-            os.fchmod(file.fileno(), mode)
-    return file
+    with suppress(OSError):
+        os.fchmod(file.fileno(), stat.S_IMODE(mode))
 
 
 def _sync(file: BinaryIO) -> None:
@@ -362,14 +448,14 @@ def _remove(temporary: str) -> None:
 
 
 @contextmanager
-def _explained(path: str, temporary: str | None = None, *, doing: str = "save") -> Iterator[None]:
-    """Let an OSError about the path name it, not the temporary file, and say what to do."""
+def _explained(path: str, *names: str, doing: str = "save") -> Iterator[None]:
+    """Let an OSError about the path name it, not other names of the same file, and say what to do."""
     try:
         yield
     except BrokenPipeError:
         raise  # The reader of a pipe went away: not a failed save, and callers treat it as an ordinary end.
     except OSError as error:
-        if error.filename not in (None, path, temporary):
+        if error.filename not in (None, path, *names):
             raise  # About another file: the block that fills ours was reading it.
         reason = os.strerror(error.errno) if error.errno else str(error)
         mend = _MENDS.get(error.errno or 0, "check the path and the disk")

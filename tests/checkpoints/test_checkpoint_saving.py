@@ -19,7 +19,8 @@ from checkpoint_refusals import QUICK
 from gpt2model import CheckpointError
 from gpt2model.checkpoints import open_checkpoint
 from gpt2model.checkpoints.converting import convert
-from gpt2model.checkpoints.saving import Writer, save_together
+from gpt2model.checkpoints.saving import save_together
+from gpt2tok.files import Writer
 
 
 @pytest.mark.parametrize("format", ["safetensors", "keras-hub"])
@@ -57,9 +58,9 @@ def test_between_the_first_rename_and_the_last_there_is_nothing_but_renames(
     def noted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *arguments: (calls.append(name), call(*arguments))[1]
 
-    monkeypatch.setattr(Path, "replace", noted("rename", Path.replace))
+    monkeypatch.setattr(os, "replace", noted("rename", os.replace))
     monkeypatch.setattr(os, "fsync", noted("sync", os.fsync))
-    large = Writer(lambda path: Path(path).write_bytes(b"2") and None, 1)
+    large = Writer(lambda path: Path(path).write_bytes(b"2"), room=1)
     for content in (b"1", b"3"):
         saved = save_together(tmp_path, {"a": content, "b": large, "c": content})
         assert [path.read_bytes() for path in saved] == [content, b"2", content]

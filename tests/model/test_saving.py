@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from helpers import TINY
 
-from gpt2model import GPT2Config, GPT2LMHeadModel
+from gpt2model import GenerationConfig, GPT2Config, GPT2LMHeadModel
 
 FORMATS = ("safetensors", "keras-hub", "keras", "weights.h5")
 
@@ -144,7 +144,7 @@ def test_a_disk_that_fills_up(
     assert len(before) > 2 if shards else before
     other = GPT2LMHeadModel(GPT2Config(**TINY))
     break_writers(monkeypatch, after=1 if shards else 0)
-    with pytest.raises(OSError, match=r"No space left.*make room.*untouched") as caught:
+    with pytest.raises(OSError, match=r"No space left.*free some space.*untouched") as caught:
         other.save_pretrained(old, **options)
     assert caught.value.errno == errno.ENOSPC and Path(caught.value.filename).parent == old
     assert contents(old) == before
@@ -164,9 +164,73 @@ def test_a_directory_in_a_files_place(model: GPT2LMHeadModel, tmp_path: Path) ->
     second.unlink()
     second.mkdir()
     before = contents(tmp_path)
-    with pytest.raises(IsADirectoryError, match="a directory of that name is there"):
+    with pytest.raises(IsADirectoryError, match=r"a directory stands there: .* remove"):
         GPT2LMHeadModel(GPT2Config(**TINY)).save_pretrained(tmp_path, max_shard_size="4KB")
     assert contents(tmp_path) == before
+
+
+SHARDS = {"max_shard_size": "4KB"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [({}, {}), ({}, SHARDS), (SHARDS, {}), *(({"format": f},) * 2 for f in FORMATS[1:])]
+)
+def test_a_rename_that_fails_on_the_way(
+    model: GPT2LMHeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: Any, new: Any
+) -> None:
+    """The first, the last and each between them, and each file that would go: the old ones come back."""
+    place, fresh = tmp_path / "place", tmp_path / "fresh"
+    model.save_pretrained(place, **old)
+    before = contents(place)
+    other = GPT2LMHeadModel(GPT2Config(**TINY))
+    other.generation_config = GenerationConfig(top_k=3)
+    other.save_pretrained(fresh, **new)
+    replace, calls, failed = os.replace, 0, 0
+
+    def faulty(source: Any, target: Any) -> None:
+        nonlocal calls
+        names = Path(source), Path(target)  # A library may rename files of its own.
+        ours = any(path.parent == place and not path.name.startswith(".") for path in names)
+        calls += ours
+        if ours and calls == failed + 1:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), source, None, target)
+        replace(source, target)
+
+    while True:
+        calls = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", faulty)
+            try:
+                other.save_pretrained(place, **new)
+                break
+            except OSError as error:
+                assert "Input/output error" in str(error) and Path(error.filename).parent == place
+        failed += 1
+        assert contents(place) == before
+    assert contents(place).keys() == contents(fresh).keys()
+    assert failed == len(before.keys() | contents(fresh).keys())
+    again = GPT2LMHeadModel.from_pretrained(place)
+    for mine, saved in zip(other.weights, again.weights, strict=True):
+        assert np.array_equal(keras.ops.convert_to_numpy(mine), keras.ops.convert_to_numpy(saved))
+
+
+def test_what_keras_writes_on_the_way_is_hidden(
+    model: GPT2LMHeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large model's weights go to a file first, which a kill would leave: not under a name that is seen."""
+    from keras.src.saving import saving_lib
+
+    beside, named = [], tempfile.NamedTemporaryFile
+
+    def apart(dir: Path) -> Any:
+        beside.append(Path(dir))
+        return named(dir=dir)
+
+    monkeypatch.setattr(saving_lib, "is_memory_sufficient", lambda _: False)
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", apart)
+    model.save_pretrained(tmp_path, format="keras")
+    assert [path.parent for path in beside] == [tmp_path] and beside[0].name.startswith(".")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.keras"]
 
 
 def test_a_configuration_is_never_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

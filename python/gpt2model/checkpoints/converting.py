@@ -90,9 +90,12 @@ def convert(
             paths = _through_model(source, target, format, class_name, changes)
         else:
             raise ValueError(f"format={format!r}: a checkpoint is written as one of {', '.join(FORMATS)}")
+    beside: dict[Path, dict[str, bytes]] = {}
     for relative, data in tokenizer.items():
         path = folder / relative
-        paths += save_together(path.parent, {path.name: data})
+        beside.setdefault(path.parent, {})[path.name] = data
+    for place, files in beside.items():
+        paths += save_together(place, files)
     return paths
 
 

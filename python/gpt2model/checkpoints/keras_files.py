@@ -12,12 +12,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from gpt2tok.files import write_atomically
 
 from ..config import GPT2Config
 from ..errors import CheckpointError
@@ -25,8 +24,8 @@ from .hdf5 import H5Tensor, list_datasets, open_h5
 from .json_files import MAX_BYTES, parse_json
 from .keras_arrays import is_no_weight, tensors_of
 from .names import HEADS, class_of
-from .places import CONFIG, WEIGHTS_H5, Found
-from .saving import json_bytes, saving_to
+from .places import CONFIG, KERAS, WEIGHTS_H5, Found
+from .saving import json_bytes, save_together, writer
 from .tensors import Checkpoint
 
 if TYPE_CHECKING:
@@ -105,18 +104,29 @@ def fields_of_archive(path: Path) -> dict[str, Any]:
 
 def write_keras(model: keras.Model, path: Path) -> list[Path]:
     """Save a model as a `.keras` archive, whole or not at all. Raises OSError."""
-    with saving_to(path, ".keras", room=_room(model)) as temporary:
-        model.save(temporary)
-    return [path]
+    return save_together(
+        path.parent, {path.name: writer(partial(_save_apart, model), _room(model), ".keras")}
+    )
 
 
 def write_weights_h5(model: keras.Model, folder: Path) -> list[Path]:
-    """Save a model as `model.weights.h5` and a config.json. Raises OSError."""
-    with saving_to(folder / WEIGHTS_H5, ".weights.h5", room=_room(model)) as temporary:
-        model.save_weights(temporary)
-        fields = {**model.config.to_dict(), "architectures": [type(model).__name__]}
-        write_atomically(folder / CONFIG, json_bytes(fields))
-    return [folder / WEIGHTS_H5, folder / CONFIG]
+    """Save a model as `model.weights.h5` and a config.json, both or neither. Raises OSError."""
+    fields = {**model.config.to_dict(), "architectures": [type(model).__name__]}
+    weights = writer(model.save_weights, _room(model), ".weights.h5")
+    return save_together(folder, {WEIGHTS_H5: weights, CONFIG: json_bytes(fields)})
+
+
+def _save_apart(model: keras.Model, path: str) -> None:
+    """Keras puts the weights of a large model beside its archive first, under a name that is not hidden."""
+    with tempfile.TemporaryDirectory(prefix=".gpt2model-", dir=Path(path).parent) as folder:
+        apart = Path(folder, KERAS)
+        try:
+            model.save(apart)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            raise OSError(error.errno, error.strerror, path) from error
+        apart.replace(path)
 
 
 def _room(model: keras.Model) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 
 from gpt2tok.cli.progress import Progress, progress
+from gpt2tok.files import Writer
 
 from ..errors import CheckpointError
 from .keras_hub import preset_of_config
@@ -21,7 +22,7 @@ from .messages import listed
 from .names import HEAD_NAMES, PREFIX, backbone_shapes
 from .numbers import fit
 from .places import CONFIG, METADATA, WEIGHTS_H5, WEIGHTS_JSON
-from .saving import Writer, json_bytes, save_together
+from .saving import json_bytes, save_together, writer
 from .tensors import DTYPES, Array, Checkpoint
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def write_keras_hub(
     room = sum(tensor.size * DTYPES[dtype or tensor.dtype].itemsize for tensor in source.tensors.values())
     with progress(source.nbytes, to_terminal=False) as line:
         files: dict[str, bytes | Writer] = {
-            WEIGHTS_H5: Writer(partial(_write_arrays, source, config, dtype, line), room),
+            WEIGHTS_H5: writer(partial(_write_arrays, source, config, dtype, line), room),
             METADATA: json_bytes(_metadata(source)),
             CONFIG: json_bytes(_serialized(preset, policy)),
         }

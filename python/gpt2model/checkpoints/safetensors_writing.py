@@ -18,11 +18,12 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from gpt2tok.cli.progress import Progress, progress
+from gpt2tok.files import Writer
 
 from .names import class_of, stored_name
 from .numbers import fit
 from .places import CONFIG, SAFETENSORS, SAFETENSORS_INDEX, old_shards
-from .saving import Writer, json_bytes, save_together
+from .saving import json_bytes, save_together, writer
 from .tensors import DTYPES, Array, Checkpoint, Tensor
 
 DEFAULT_SHARD = 5_000_000_000
@@ -62,6 +63,7 @@ def write_safetensors(
     *,
     dtype: str | None = None,
     max_shard_size: int | str = DEFAULT_SHARD,
+    beside: Mapping[str, bytes] | None = None,
 ) -> list[Path]:
     """Save a checkpoint as Hugging Face's safetensors and config.json.
 
@@ -71,6 +73,7 @@ def write_safetensors(
         fields: the configuration, `architectures` with one class in it among them.
         dtype: "float32", "float16" or "bfloat16" to convert to; None keeps each tensor's own.
         max_shard_size: bytes, or text like "5GB"; more than that is split into shards with an index.
+        beside: other files that appear with these.
 
     Returns:
         The files.
@@ -86,23 +89,24 @@ def write_safetensors(
     files: dict[str, bytes | Writer] = {}
     with progress(total, to_terminal=False) as line:
 
-        def writer(shard: list[Tensor]) -> Writer:
+        def shard_writer(shard: list[Tensor]) -> Writer:
             write = partial(_write_shard, shard, class_name, dtype, line)
-            return Writer(write, sum(_nbytes(tensor, dtype) for tensor in shard))
+            return writer(write, sum(_nbytes(tensor, dtype) for tensor in shard))
 
         if len(shards) == 1:
-            files[SAFETENSORS] = writer(shards[0])
+            files[SAFETENSORS] = shard_writer(shards[0])
         else:
             weight_map: dict[str, str] = {}
             for number, shard in enumerate(shards, 1):
                 name = f"model-{number:05}-of-{len(shards):05}.safetensors"
-                files[name] = writer(shard)
+                files[name] = shard_writer(shard)
                 weight_map |= {stored_name(tensor.name, class_name): name for tensor in shard}
             metadata = {"total_parameters": sum(t.size for t in source.tensors.values()), "total_size": total}
             files[SAFETENSORS_INDEX] = json_bytes(
                 {"metadata": metadata, "weight_map": dict(sorted(weight_map.items()))}
             )
         files[CONFIG] = json_bytes({**fields, "dtype": dtype or _common_dtype(source)})
+        files |= beside or {}
         stale = [SAFETENSORS, SAFETENSORS_INDEX, *old_shards(folder)]
         return save_together(folder, files, [name for name in stale if name not in files])
 

@@ -166,7 +166,7 @@ class GenerationConfig:
         """
         path = Path(directory) / FILE
         with new_directory(path.parent):
-            write_atomically(path, (json.dumps(self.to_dict(), indent=2) + "\n").encode())
+            write_atomically(path, file_bytes(self))
         return path
 
     def __eq__(self, other: object) -> bool:
@@ -178,6 +178,11 @@ class GenerationConfig:
     def __repr__(self) -> str:
         said = (f"{name}={value!r}" for name, value in self.to_dict().items())
         return f"GenerationConfig({', '.join(said)})"
+
+
+def file_bytes(config: GenerationConfig) -> bytes:
+    """The content of generation_config.json."""
+    return (json.dumps(config.to_dict(), indent=2) + "\n").encode()
 
 
 def _plain(value: Any) -> Any:

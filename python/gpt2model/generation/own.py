@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GenerationConfigError
-from .config import FILE, GenerationConfig
+from .config import FILE, GenerationConfig, file_bytes
 
 
 def load_own_options(model: Any, path: Path) -> None:
@@ -27,7 +27,7 @@ def load_own_options(model: Any, path: Path) -> None:
         warnings.warn(f"{error} The model has its default options instead.", stacklevel=4)
 
 
-def save_own_options(model: Any, folder: Path) -> list[Path]:
-    """Write a model's options beside its checkpoint, if it has any of its own; gives the file's path."""
+def own_options(model: Any) -> dict[str, bytes]:
+    """The file of a model's options, to be saved with its checkpoint, if it has any of its own."""
     own = getattr(model, "generation_config", None)
-    return [own.save_pretrained(folder)] if isinstance(own, GenerationConfig) else []
+    return {FILE: file_bytes(own)} if isinstance(own, GenerationConfig) else {}

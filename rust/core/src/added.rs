@@ -188,7 +188,10 @@ impl Encoding {
         let mut prefixed = String::new();
         for (id, start, end) in added.stretches(text, style) {
             match id {
-                Some(id) => ids.push(id),
+                Some(id) => {
+                    ids.push(id);
+                    scratch.worked(end - start, keep_going)?;
+                }
                 None => {
                     let part = prefix(&text[start..end], style, &mut prefixed);
                     self.encode_ordinary_into(part, scratch, &mut ids, keep_going)?;
@@ -224,6 +227,7 @@ impl Encoding {
                 located.offsets.push((chars_before, chars_before + chars));
                 located.pretokens.push(pretoken_number);
                 pretoken_number += 1;
+                scratch.worked(end - start, keep_going)?;
             } else {
                 let part = prefix(&text[start..end], style, &mut prefixed);
                 let prefix_len = part.len() - (end - start);

@@ -32,6 +32,7 @@ impl Encoding {
                 Part::Special(special, id) => {
                     ids.push(id);
                     spans.push((at, at + special.len()));
+                    scratch.worked(special.len(), keep_going)?;
                     at + special.len()
                 }
                 Part::Ordinary(ordinary) => {

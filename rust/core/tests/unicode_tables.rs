@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // in a test, a failure is the report
 
+use gpt2tok_core::added::word_ranges;
 use gpt2tok_core::unicode::Class;
 use regex_syntax::hir::{Class as Found, HirKind};
 
@@ -45,4 +46,9 @@ fn white_space_is_the_property_not_ascii_separators() {
         assert_eq!(Class::of(code_point) == Class::Space, is_space, "U+{code_point:04X}");
     }
     assert_eq!(Class::Space.ranges().len(), ranges(r"\s").len());
+}
+
+#[test]
+fn the_ranges_of_words_are_those_of_regex_syntax() {
+    assert_eq!(word_ranges(), ranges(r"\w"));
 }

@@ -1,0 +1,148 @@
+//! Wherever long work is told to stop, it stops there and then, says so, and leaves its working memory good for the next.
+
+#![allow(clippy::unwrap_used, clippy::panic)] // in a test, a failure is the report
+
+use gpt2tok_core::added::{AddedToken, AddedTokens, Style};
+use gpt2tok_core::batch::BatchError;
+use gpt2tok_core::special::{Choice, Policy};
+use gpt2tok_core::{Definition, EncodeError, Encoding, Interrupted, Scratch, TokenId};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static GPT2: LazyLock<Encoding> = LazyLock::new(Encoding::gpt2);
+static POOL: LazyLock<rayon::ThreadPool> =
+    LazyLock::new(|| rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+
+/// "abc" comes out as "a" and "bc", so "abc" the token is never reached: the linear method does not apply.
+fn improper() -> Encoding {
+    let tokens = (0..=255u8).map(|byte| (vec![byte], TokenId::from(byte)));
+    let more = [(b"bc".to_vec(), 256), (b"ab".to_vec(), 257), (b"abc".to_vec(), 258), (b"ca".to_vec(), 259)];
+    let merges = vec![(98, 99, 256), (97, 98, 257), (257, 99, 258), (99, 97, 259)];
+    let tokens = tokens.chain(more).collect();
+    Encoding::new(Definition { tokens, merges, ..Definition::default() }).unwrap()
+}
+
+/// Says yes so many times.
+struct Patience {
+    asked: AtomicUsize,
+    most: usize,
+}
+
+impl Patience {
+    fn of(most: usize) -> Self {
+        Patience { asked: AtomicUsize::new(0), most }
+    }
+
+    fn keep_going(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed) < self.most
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+/// What does long work on a text, and how many ids it found.
+type Road = fn(&Encoding, &str, &Policy<'_>, &mut Scratch, &Patience) -> Result<usize, EncodeError>;
+
+/// The special tokens of an encoding, as the tokens that Hugging Face's surface adds.
+fn added(encoding: &Encoding) -> AddedTokens {
+    let token = |(content, id): &(String, TokenId)| AddedToken {
+        content: content.clone(),
+        id: *id,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+    };
+    AddedTokens::new(encoding.special().tokens().iter().map(token).collect())
+}
+
+const PLAIN: Style = Style { add_prefix_space: false, split_special_tokens: false };
+
+const ROADS: [(&str, Road); 6] = [
+    ("ids", |encoding, text, policy, scratch, patience| {
+        let mut ids = Vec::new();
+        encoding.encode_into(text, policy, scratch, &mut ids, &|| patience.keep_going()).map(|()| ids.len())
+    }),
+    ("spans", |encoding, text, policy, scratch, patience| {
+        let found = encoding.encode_with_byte_spans(text, policy, scratch, &|| patience.keep_going());
+        found.map(|(ids, spans)| ids.len().min(spans.len()))
+    }),
+    ("added", |encoding, text, _, scratch, patience| {
+        let found = encoding.encode_added(text, &added(encoding), PLAIN, scratch, &|| patience.keep_going());
+        Ok(found?.len())
+    }),
+    ("located", |encoding, text, _, scratch, patience| {
+        let found = encoding.encode_added_located(text, &added(encoding), PLAIN, scratch, &|| patience.keep_going());
+        Ok(found?.ids.len())
+    }),
+    ("count", |encoding, text, policy, _, patience| encoding.count(text, policy, &|| patience.keep_going())),
+    ("batch", |encoding, text, policy, _, patience| {
+        let found = encoding.count_batch(&["", text], policy, None, &|| patience.keep_going());
+        found.map(|counts| counts[1]).map_err(|BatchError { error, .. }| error)
+    }),
+];
+
+#[test]
+fn work_on_a_text_stops_at_every_question() {
+    let improper = improper();
+    let encodings = [("GPT-2", &*GPT2), ("improper", &improper)];
+    let texts = [
+        "low lower ".repeat(1 << 16),
+        "abc".repeat(1 << 17),
+        "a".repeat(3 << 18),
+        " ".repeat(3 << 18),
+        "山".repeat(1 << 17),
+        "山x".repeat(1 << 17),
+        "<|endoftext|>".repeat(1 << 16),
+    ];
+    for (name, encoding) in encodings {
+        let policy = encoding.special().policy(&Choice::All, &Choice::All).unwrap();
+        let mut scratch = Scratch::default();
+        for text in &texts {
+            let start: String = text.chars().take(9).collect();
+            for (road, work) in ROADS {
+                let patient = Patience::of(usize::MAX);
+                let whole = work(encoding, text, &policy, &mut Scratch::default(), &patient).unwrap();
+                assert_eq!(whole, encoding.encode(text, &Choice::All, &Choice::All).unwrap().len());
+                assert!(patient.asked() >= 2, "{road} of {start:?} by {name} asks {} times", patient.asked());
+                // The last turn may have left a question nearly due, or just asked: one more or less.
+                for most in [0, patient.asked() / 2 - 1, patient.asked() - 2] {
+                    let patience = Patience::of(most);
+                    let stopped = work(encoding, text, &policy, &mut scratch, &patience);
+                    assert_eq!(stopped, Err(EncodeError::Interrupted(Interrupted)), "{road} of {start:?} by {name}");
+                    assert_eq!(patience.asked(), most + 1, "{road} of {start:?} by {name}");
+                    let mut ids = Vec::new();
+                    encoding.encode_into(&start, &policy, &mut scratch, &mut ids, &|| true).unwrap();
+                    assert_eq!(encoding.decode_bytes(&ids).unwrap(), start.as_bytes());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_on_threads_stops_and_names_a_text() {
+    let long = "low lower ".repeat(1 << 14);
+    let texts: Vec<&str> = std::iter::repeat_n(&long[..], 40).chain(["<|endoftext|>"; 40]).collect();
+    let policy = GPT2.special().policy(&Choice::All, &Choice::All).unwrap();
+    let patient = Patience::of(usize::MAX);
+    let whole = GPT2.count_batch(&texts, &policy, Some(&POOL), &|| patient.keep_going()).unwrap();
+    assert_eq!(whole[0], GPT2.encode_ordinary(&long).len());
+    assert!(patient.asked() >= 10, "{}", patient.asked());
+    for most in [0, 1, 2, 5, patient.asked() / 2] {
+        let patience = Patience::of(most);
+        let keep_going = || patience.keep_going();
+        let stopped = GPT2.encode_ragged::<u16>(&texts, &policy, Some(&POOL), &keep_going).unwrap_err();
+        assert!(stopped.error == EncodeError::Interrupted(Interrupted) && stopped.index < texts.len(), "{stopped}");
+        // Each of two threads may be at a question of its own.
+        assert!(patience.asked() <= most + 2, "{} after {most}", patience.asked());
+        let patience = Patience::of(most);
+        let stopped = GPT2.count_batch(&texts, &policy, Some(&POOL), &|| patience.keep_going()).unwrap_err();
+        assert!(stopped.error == EncodeError::Interrupted(Interrupted) && stopped.index < texts.len(), "{stopped}");
+    }
+    // The scratches that were lent meanwhile are good.
+    assert_eq!(GPT2.count_batch(&texts, &policy, Some(&POOL), &|| true).unwrap(), whole);
+}
