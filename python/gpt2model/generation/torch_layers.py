@@ -2,7 +2,12 @@
 
 Owns one more spelling of the layers, for the backend that runs operation after operation: around each of them Keras'
 own spends as long as a small one takes, 10 of 32 ms a token for gpt2-small on two cores. Refuses to differ: a test
-holds both spellings equal. Nothing here is meant for a compiler.
+holds both spellings equal. Nothing here is meant for a compiler, which gains nothing (`products.py`).
+
+Of 22.4 ms a token of gpt2-small in float32, two cores, PyTorch 2.15 (transformers: 25.8), 18.1 are the products, which
+MKL reads at 28 GB/s; 2 the layers' small operations, 0.6 choosing the token. Attention of one query over 97 places,
+microseconds, all 12 layers: without a mask 230, with one 360; two `bmm` and a softmax 300, with the mask 360, by
+`matmul` 500. The maximum with its place of 50,257 numbers: `max(dim)` 25, `argmax` 73, `topk` 87.
 """
 
 from __future__ import annotations
