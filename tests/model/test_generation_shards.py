@@ -49,6 +49,22 @@ def test_shards_suit_the_rows(form, rows, shards, monkeypatch):
     assert len(weights["layers"][0]["proj"].rows) == 1
 
 
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX cuts at once, for any number of rows")
+@pytest.mark.parametrize(("form", "head", "first", "second"), [
+    ("float32", 1, 3, 1), ("bfloat16", 2, 2, 1), ("int8", 2, 2, 1),
+])  # fmt: skip
+def test_shards_of_jax(form, head, first, second, monkeypatch):
+    """One more than cores for float32 kernels with more outputs than inputs, but for the model's own table, which is
+    not copied; few rows stay whole."""
+    monkeypatch.setattr(made.os, "cpu_count", lambda: 2)
+    model, _ = twins("GPT2LMHeadModel", seed=3, **FIELDS)
+    weights = prepared(model, form, 1)
+    layer = weights["layers"][0]
+    assert [len(part.rows) for part in (weights["wte"], layer["fc"], layer["out"])] == [head, first, second]
+    if form == "float32":
+        assert weights["wte"].rows[0] is model.transformer.wte.embeddings.value
+
+
 @tensorflow_only
 @pytest.mark.parametrize("form", FORMS)
 def test_shards_of_any_number_are_one_memory(form, monkeypatch):

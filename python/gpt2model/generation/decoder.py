@@ -178,8 +178,11 @@ def features(  # noqa: PLR0917
     if BACKEND == "torch":
         end = int(offset) + steps  # no fixed shape to keep: attend to what is there
     before: Any = 0 if fresh else offset
-    order = causal_mask(steps, end, before) if order is None else order[..., :end]
-    mask = ops.logical_and(order, ops.expand_dims(real[:, :end], (1, 2)))
+    if BACKEND == "torch" and steps == 1 and order is None:  # all of it, then, but for padding
+        mask = None if bool(real[:, :end].all()) else ops.expand_dims(real[:, :end], (1, 2))
+    else:
+        order = causal_mask(steps, end, before) if order is None else order[..., :end]
+        mask = ops.logical_and(order, ops.expand_dims(real[:, :end], (1, 2)))
     hidden = look_up(weights["wte"], ids) + ops.take(weights["wpe"], positions, axis=0)
     layers = layers_in_torch if BACKEND == "torch" else _layers
     hidden, keys, values = layers(shape, weights, hidden, cache, mask, encoder)

@@ -13,14 +13,13 @@ from typing import NamedTuple, final
 
 from keras import ops
 
-from ..backend import Tensor
+from ..backend import BACKEND, Tensor
 from .crossing import Encoded, encoded
 from .decoder import Cache, Shape, features, forward, head
 from .history import NOTHING, History
 from .likeliest import likeliest
 from .processor import Processor, apply, join
 from .randomness import gumbel
-from .tokens import one_of
 from .weights import Weights
 
 FINE, NOT_A_NUMBER, NONE_LEFT = 0, 1, 2
@@ -221,26 +220,29 @@ def appended(  # noqa: PLR0917
     plan: Plan, given: Given, state: State, logits: Tensor, scores: Tensor, token: Tensor
 ) -> State:
     """The state with these tokens (rows,) at its end, and what is to be kept of the step."""
-    vocabulary = logits.shape[1]
     filled = given.ids.shape[1] + state.new
     token = ops.where(state.finished, plan.pad, token)
     fault = fault_of(scores, state.finished)
-    ended = ops.take(ops.convert_to_tensor(one_of(plan.ends, vocabulary)[0]), token)
     token = ops.expand_dims(token, 1)  # (rows, 1)
+    finished = state.finished
+    if plan.ends:
+        ended = ops.any(ops.equal(token, ops.convert_to_tensor([plan.ends], "int32")), axis=1)
+        finished = ops.logical_or(finished, ended)
     ids = ops.slice_update(state.ids, (0, filled), token)
     place = (state.new, 0, 0)
     if plan.scores:
         state = state._replace(scores=ops.slice_update(state.scores, place, ops.expand_dims(scores, 0)))
     if plan.logits:
         state = state._replace(logits=ops.slice_update(state.logits, place, ops.expand_dims(logits, 0)))
-    finished = ops.logical_or(state.finished, ended)
     return state._replace(new=state.new + 1, ids=ids, finished=finished, fault=fault)
 
 
 def fault_of(scores: Tensor, finished: Tensor) -> Tensor:
     """Whether a row that goes on has a number that is none, or no token left to choose: one of the faults."""
     going = ops.logical_not(finished)
-    broken = ops.any(ops.logical_and(ops.any(ops.isnan(scores), axis=-1), going))
-    empty = ops.any(ops.logical_and(ops.max(scores, axis=-1) == float("-inf"), going))
+    best = ops.max(scores, axis=-1)  # (rows,); PyTorch's is NaN where one of the numbers is
+    strange = ops.isnan(best) if BACKEND == "torch" else ops.any(ops.isnan(scores), axis=-1)
+    broken = ops.any(ops.logical_and(strange, going))
+    empty = ops.any(ops.logical_and(best == float("-inf"), going))
     fault = ops.where(broken, NOT_A_NUMBER, ops.where(empty, NONE_LEFT, FINE))
     return ops.cast(fault, "int32")

@@ -47,6 +47,21 @@ against a kernel of 3,072 by 768 inside a loop there, on two cores:
     summed 8 or 12 rows at a time                   310          4 rows 440, 16 and more 1,000, in tiles 390 to 470
     int8 likewise, 12 rows at a time                203          4 rows 299, 8 rows 230, 16 to 48 rows 230 to 320
     int8 by int8, in two shards, the row 4 times    257          8 times 226 (taken); in three shards 257
+In the loop of a step of gpt2-small (products only, kernels in shards, JAX 0.10, two cores), milliseconds of all its
+products in float32, the kernel on the right and on the left: 1 row 18.3, 18.0; 2 rows 31.2, 24.1; 4 rows 37.9, 25.6;
+8 rows 51.9, 28.5; 16 rows 43.7, 34.3; 32 rows 53.6, 44.7; 128 rows 175, 121; 896 rows 969, 843 (whole on the right: 8
+rows 54, 32 rows 56, 128 rows 138, 896 rows 1,029). int8, one row, 8 times 7.1, 4 times 7.1, twice 6.3 (taken).
+PyTorch 2.15, a step's products, one row, two cores, medians: layers and head (at 35 GB/s they take 9.7 and 4.4):
+    float32, (inputs, outputs) as the model has it 12.6   5.7   (taken)
+    float32, (outputs, inputs)                     13.5   5.7   as vectors (addmv) the same; in large pages 3% less
+    float32, oneDNN, packed                        16.3   5.9   MKL, packed 13.8 (minimum)
+    float32, compiled (24 of 48 products), 8 to 13 s first, C++ wrapper or autotuned: 2% less; traced, frozen 12%
+    bfloat16                                        9.2   3.4   (taken; as the model has it twice that)
+    int8 by int8, _int_mm                           9.7   4.7   (taken; once turned to float32 in each step: 70 in all)
+    int8, _weight_int8pack_mm, bfloat16             9.9   3.0   float32 38.5, 18.1
+    int8, quantized.linear_dynamic (deprecated)     4.6
+The head for several rows, left of the kernel and right of it: 2 rows 13.6, 6.4; 4 rows 13.7, 12.6; 8 rows 12.4, 19.7;
+16 rows 11.2, 14.5.
 """
 
 from __future__ import annotations
@@ -61,9 +76,10 @@ from ..backend import BACKEND, Tensor
 from .weights import Kernel
 
 # One row is multiplied so often: a lone one has no kernel but float32's.
-_ROWS = {"bfloat16": 2 if BACKEND == "jax" else 1, "int8": 8}
+_ROWS = {"bfloat16": 2, "int8": 2} if BACKEND == "jax" else {"bfloat16": 1, "int8": 8}
 
 _FEW = 16
+_ALIKE = 4  # up to so many rows MKL multiplies on either side alike
 
 
 def product(left: Tensor, kernel: Kernel) -> Tensor:
@@ -71,6 +87,8 @@ def product(left: Tensor, kernel: Kernel) -> Tensor:
 
     With an int8 kernel the left side is rounded to int8, too, each row by its largest number.
     """
+    if BACKEND == "torch":
+        return _in_torch(left, kernel)
     shape = ops.shape(left)[:-1]
     flat = ops.reshape(left, (-1, left.shape[-1]))  # (m, inputs)
     parts = [_of_shard(flat, rows) for rows in kernel.rows]
@@ -85,9 +103,9 @@ def product(left: Tensor, kernel: Kernel) -> Tensor:
 def _of_shard(flat: Tensor, rows: Tensor) -> Tensor:
     """(m, inputs) and (n, inputs) to (m, n)."""
     form = keras.backend.standardize_dtype(rows.dtype)
-    if BACKEND == "torch":
-        return _in_torch(flat, rows, form)
     if form == "float32":
+        if BACKEND == "jax" and flat.shape[0] > 1:
+            return _on_left(sys.modules["jax"].lax, flat, rows, "float32")
         return of_rows(flat, rows)
     count = ops.shape(flat)[0]
     if not isinstance(count, int):  # an exported graph, which XLA is given with the number in its place
@@ -111,10 +129,30 @@ def of_rows(left: Tensor, right: Tensor) -> Tensor:
     return ops.einsum("md,nd->mn" if len(left.shape) == 2 else "gmd,gnd->gmn", left, right)
 
 
-def _in_torch(flat: Tensor, rows: Tensor, form: str) -> Tensor:
-    if form == "bfloat16":
-        return ops.cast(ops.matmul(ops.cast(flat, form), rows.t()), "float32")
-    return ops.matmul(flat, ops.cast(rows, "float32").t())
+def _in_torch(left: Tensor, kernel: Kernel) -> Tensor:
+    """`product` in PyTorch's own operations: around each of them Keras' spend as long as one takes."""
+    torch = sys.modules["torch"]
+    linear = torch.nn.functional.linear
+    (rows,), scale, bias = kernel
+    flat = left.reshape(-1, left.shape[-1])  # (m, inputs)
+    on_cpu = rows.device.type == "cpu"
+    if rows.dtype == torch.float32:
+        if _ALIKE < len(flat) <= _FEW and rows.is_contiguous() and on_cpu:
+            found = torch.mm(rows, flat.t()).t().contiguous()
+        else:
+            return linear(left, rows, None if isinstance(bias, tuple) else bias)
+    elif rows.dtype == torch.bfloat16:
+        found = linear(flat.bfloat16(), rows).float()
+    elif on_cpu:
+        size = flat.abs().amax(1, keepdim=True).clamp_min_(1e-12).div_(127.0)  # (m, 1)
+        found = torch._int_mm((flat / size).round_().to(torch.int8), rows.t()).float().mul_(size)
+    else:
+        found = linear(flat, rows.float())
+    if not isinstance(scale, tuple):
+        found.mul_(scale)
+    if not isinstance(bias, tuple):
+        found.add_(bias)
+    return found.view(*left.shape[:-1], -1)
 
 
 def _of_halves(flat: Tensor, rows: Tensor) -> Tensor:
@@ -126,14 +164,19 @@ def _of_halves(flat: Tensor, rows: Tensor) -> Tensor:
 
 
 def _kernel_left(lax: Any, flat: Tensor, rows: Tensor, result: str) -> Tensor:
-    """(m, inputs) and (n, inputs) to (m, n), for few rows.
+    """(m, inputs) and (n, inputs) to (m, n), for few rows of bfloat16 or int8; the same for many."""
+    if flat.shape[0] > _FEW:  # a matrix by a matrix, for which XLA has a kernel either way
+        return lax.dot_general(flat, rows, (((1,), (1,)), ((), ())), preferred_element_type=result)
+    return _on_left(lax, flat, rows, result)
+
+
+def _on_left(lax: Any, flat: Tensor, rows: Tensor, result: str) -> Tensor:
+    """(m, inputs) and (n, inputs) to (m, n), multiplied as (n, m).
 
     The barrier keeps XLA from turning a transposed product back into one with the kernel on the right.
     """
-    dimensions = (((1,), (1,)), ((), ()))
-    if flat.shape[0] > _FEW:  # a matrix by a matrix, for which XLA has a kernel either way
-        return lax.dot_general(flat, rows, dimensions, preferred_element_type=result)
-    return lax.optimization_barrier(lax.dot_general(rows, flat, dimensions, preferred_element_type=result)).T
+    found = lax.dot_general(rows, flat, (((1,), (1,)), ((), ())), preferred_element_type=result)
+    return lax.optimization_barrier(found).T
 
 
 def _of_bytes(flat: Tensor, rows: Tensor) -> Tensor:
