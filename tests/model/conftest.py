@@ -79,3 +79,15 @@ def seeds() -> None:
     import keras
 
     keras.utils.set_random_seed(1)
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model of `exported.py`, exported from this backend: half a minute, so once for all who ask it."""
+    from exported import NEW, ROWS, model, tokenizer
+
+    from gpt2model import export_text_generator
+
+    place = tmp_path_factory.mktemp("models") / "tiny" / "1"
+    export_text_generator(model(), tokenizer(), place, max_new_tokens=NEW, max_batch_size=ROWS)
+    return place

@@ -13,7 +13,6 @@ from helpers import BACKEND
 TESTS = (
     "test_golden.py::test_golden_case[lm_head_cross_attention]",
     "test_generate.py::test_golden_runs[greedy_padded]",
-    "test_generate.py::test_golden_beams[beam_4_padded]",
     "test_training.py::test_fit_with_own_loss[numpy-inputs]",
 )
 
