@@ -29,10 +29,6 @@ __all__ = [
     "CausalLMOutputWithCrossAttentions",
     "CheckpointError",
     "ContextLengthError",
-    "FlaxBaseModelOutputWithPastAndCrossAttentions",
-    "FlaxCausalLMOutputWithCrossAttentions",
-    "FlaxGPT2LMHeadModel",
-    "FlaxGPT2Model",
     "GPT2Config",
     "GPT2DoubleHeadsModel",
     "GPT2DoubleHeadsModelOutput",
@@ -47,6 +43,20 @@ __all__ = [
     "ModelOutput",
     "QuestionAnsweringModelOutput",
     "SequenceClassifierOutputWithPast",
+    "TextGenerator",
+    "TokenClassifierOutput",
+    "export_text_generator",
+    "keep_freed_memory",
+    "load_text_generator",
+]
+
+# Hugging Face's names for TensorFlow and Flax. `from gpt2model import *` leaves them out: some warn, and are given to
+# those who write them.
+_OLD_NAMES = (
+    "FlaxBaseModelOutputWithPastAndCrossAttentions",
+    "FlaxCausalLMOutputWithCrossAttentions",
+    "FlaxGPT2LMHeadModel",
+    "FlaxGPT2Model",
     "TFBaseModelOutputWithPastAndCrossAttentions",
     "TFCausalLMOutputWithCrossAttentions",
     "TFGPT2DoubleHeadsModel",
@@ -57,19 +67,13 @@ __all__ = [
     "TFQuestionAnsweringModelOutput",
     "TFSequenceClassifierOutputWithPast",
     "TFTokenClassifierOutput",
-    "TextGenerator",
-    "TokenClassifierOutput",
-    "export_text_generator",
-    "keep_freed_memory",
-    "load_text_generator",
-]
-
+)
 _EXPORT = ("TextGenerator", "export_text_generator", "load_text_generator")  # no Keras is needed to load one
 _HOMES = {"TFGPT2": "tensorflow", "FlaxGPT2": "jax"}  # by the beginnings of Hugging Face's names
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in __all__ and name not in _OLD_NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with extra_named(f"{__name__}.{name}"):
         home = "export" if name in _EXPORT else "family"
@@ -92,7 +96,7 @@ def _say_where(name: str, ours: str) -> None:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_OLD_NAMES})
 
 
 register_when_keras_comes(__name__)

@@ -20,16 +20,17 @@ from .backend import BACKEND, Tensor
 from .bounds import check_arrays
 from .cache import KVCache
 from .config import GPT2Config
-from .entry import arrays_of, held
+from .entry import arrays_of, check_names, held
 from .exporting import check_exportable, save_signature, usual_inputs
 from .feeding import data_for
 from .initialisation import weight_initializer
 from .layout_map import layout_map
 from .learning import learning_of, restore_learning
 from .lora import restrict_to_lora
+from .old_names import method_hint
 from .options import checked_options, refuse_other_types
 from .outputs import ModelOutput
-from .quantization import policies_of, policy_of, quantizers_of, restore_quantizers
+from .quantization import checked_mode, policies_of, policy_of, quantizers_of, restore_quantizers
 from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
 
@@ -48,9 +49,7 @@ class GPT2PreTrainedModel(keras.Model):
 
     base_model_prefix = "transformer"
     config_class = GPT2Config
-    label_names: tuple[str, ...] = (
-        "labels",
-    )  # of what a call learns from, in the order of a tuple given as y
+    label_names: tuple[str, ...] = ("labels",)  # what a call learns from, in the order of a tuple given as y
     ignores_labels = False  # whether a label of -100 does not count
     # Keras' functions of a step, made when they are first needed.
     train_function: Any
@@ -68,8 +67,7 @@ class GPT2PreTrainedModel(keras.Model):
         self._predicting = False  # caches have no use
         self._joining = False  # answers are joined by their rows, which a loss has not
         self._told_to_train = False
-        # Keras wants tensors only as positional arguments; Hugging Face's callers also write None and flags
-        # there.
+        # Keras wants only tensors as positional arguments; Hugging Face's callers also write None and flags there.
         self._allow_non_tensor_positional_args = True
 
     def _finish(self) -> None:
@@ -82,6 +80,7 @@ class GPT2PreTrainedModel(keras.Model):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the model; see the class. (Keras' own, with a cache carried past its argument handling.)"""
         names = type(self).call.argument_names
+        check_names(type(self).__name__, names, kwargs)
         args, kwargs = arrays_of(names, args, kwargs)
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         if isinstance(given.get("input_ids"), Mapping):
@@ -91,6 +90,17 @@ class GPT2PreTrainedModel(keras.Model):
         if self._told_to_train and "training" not in names[: len(args)] and given.get("training") is None:
             kwargs["training"] = True
         return super().__call__(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        """What is not here; of an old name, with what is written now. (PyTorch's modules keep weights behind it.)"""
+        try:
+            if BACKEND == "torch":
+                return super().__getattr__(name)
+            return super().__getattribute__(name)  # once more, for the words of a property that raised
+        except AttributeError as error:
+            if (hint := method_hint(name)) is None:
+                raise
+            raise AttributeError(f"{type(self).__name__} has no {name!r}: {hint}.") from error
 
     if BACKEND == "torch":
 
@@ -153,7 +163,6 @@ class GPT2PreTrainedModel(keras.Model):
         return KVCache.empty(self.config, batch_size, max_length, dtype=self.compute_dtype)
 
     # -- the vocabulary
-    # ------------------------------------------------------------------------------------------------
 
     def get_input_embeddings(self) -> keras.layers.Layer:
         """The layer of word embeddings."""
@@ -166,8 +175,7 @@ class GPT2PreTrainedModel(keras.Model):
     def resize_token_embeddings(
         self, new_num_tokens: int | None = None, pad_to_multiple_of: int | None = None
     ) -> keras.layers.Layer:
-        """Give the vocabulary another size; rows that stay keep their values, new ones are drawn as at the
-        start.
+        """Give the vocabulary another size; rows that stay keep their values, new ones are drawn as at the start.
 
         Arguments:
             new_num_tokens: the new `vocab_size`; the present one when None.
@@ -183,8 +191,7 @@ class GPT2PreTrainedModel(keras.Model):
 
         Example:
             >>> from gpt2model import GPT2LMHeadModel
-            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-            ... n_head=2))
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
             >>> _ = model.resize_token_embeddings(13)
             >>> model(ops.convert_to_tensor([[12]])).logits.shape == (1, 1, 13)
             True
@@ -192,7 +199,6 @@ class GPT2PreTrainedModel(keras.Model):
         return resize_word_embeddings(self, new_num_tokens, pad_to_multiple_of)
 
     # -- Keras' features
-    # -----------------------------------------------------------------------------------------------
 
     def enable_lora(
         self,
@@ -220,13 +226,16 @@ class GPT2PreTrainedModel(keras.Model):
 
         Example:
             >>> from gpt2model import GPT2LMHeadModel
-            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1,
-            ... n_head=2))
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
             >>> model.enable_lora(2)
             >>> [tuple(weight.shape) for weight in model.trainable_weights]
             [(4, 2), (2, 12)]
         """
         restrict_to_lora(self, rank, lora_alpha, target_names, also_train)
+
+    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+        """As `keras.Model.quantize`, to int8 or int4 (see `gpt2model.quantization.checked_mode`)."""
+        super().quantize(checked_mode(type(self).__name__, mode), config, **kwargs)
 
     @staticmethod
     def get_layout_map(
@@ -238,8 +247,8 @@ class GPT2PreTrainedModel(keras.Model):
         return layout_map(device_mesh, model_parallel_dim_name, data_parallel_dim_name)
 
     def get_config(self) -> dict[str, Any]:
-        """Plain data from which `from_config` makes an equal model without its weights: as quantized, with
-        the same LoRA, and with the same weights frozen.
+        """Plain data from which `from_config` makes an equal model without its weights: as quantized, with the same
+        LoRA, and with the same weights frozen.
         """
         more = {"learning": learning_of(self), "quantizers": quantizers_of(self)}
         return {
@@ -325,7 +334,6 @@ class GPT2PreTrainedModel(keras.Model):
         return save_signature(self)
 
     # -- training
-    # ------------------------------------------------------------------------------------------------------
 
     def losses_of(self, output: Any, labels: Any) -> dict[str, Tensor]:
         """The losses of an answer against labels, by output field; heads define it."""

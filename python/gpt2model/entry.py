@@ -7,6 +7,7 @@ checked here, at no cost in the graph.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import sys
@@ -39,6 +40,45 @@ class Held:
         self.content = content
 
 
+def check_names(class_name: str, names: Sequence[str], given: Iterable[str]) -> None:
+    """Refuse arguments that a call does not take.
+
+    Arguments:
+        class_name: of the model.
+        names: of the arguments that it takes.
+        given: those of a call.
+
+    Raises:
+        TypeError: saying what is written instead, or which class takes it.
+    """
+    for name in given:
+        if name in names:
+            continue
+        if (hint := call_hint(name)) is not None:
+            raise TypeError(f"A call takes no argument {name!r}: {hint}.")
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = takers(name) or (f"did you mean {near[0]}?" if near else f"it takes {', '.join(names)}.")
+        raise TypeError(f"{class_name} takes no argument {name!r}: {hint}")
+
+
+def takers(name: str) -> str:
+    """Which models take an input of that name, as the end of a message; empty when none does.
+
+    Example:
+        >>> takers("mc_labels")
+        'GPT2DoubleHeadsModel takes it.'
+    """
+    from . import family  # which imports the models, and they this module
+
+    models = {getattr(family, model) for model in family.__all__ if model.startswith("GPT2")}
+    found = sorted(
+        model.__name__
+        for model in models
+        if name in getattr(getattr(model, "call", None), "argument_names", ())
+    )
+    return f"{', '.join(found)} {'takes' if len(found) == 1 else 'take'} it." if found else ""
+
+
 def arrays_of(
     names: Sequence[str], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -48,12 +88,9 @@ def arrays_of(
         names: of the positional arguments.
 
     Raises:
-        TypeError: an argument that only transformers has, or something else than numbers.
+        TypeError: something else than numbers.
         ValueError: a list whose rows differ in length.
     """
-    for name in kwargs.keys() - set(names):
-        if (hint := call_hint(name)) is not None:
-            raise TypeError(f"A call takes no argument {name!r}: {hint}.")
 
     def array(name: str, value: Any) -> Any:
         if name in _FLAGS and isinstance(value, np.generic):
@@ -221,9 +258,9 @@ def entry(call: Method) -> Method:
         kwargs.pop("input_ids", None)
         unknown = [name for name in first if name not in names]
         if unknown:
+            hint = takers(unknown[0]) or f"it takes {', '.join(names[1:])}."
             raise ValueError(
-                f"{type(self).__name__} takes no input {unknown}; it takes {', '.join(names[1:])}. "
-                "Drop them from the batch or rename them."
+                f"{type(self).__name__} takes no input {unknown}; {hint} Drop them from the batch or rename them."
             )
         given = {**kwargs, **{name: _released(value) for name, value in first.items()}}
         check_kinds(given.items())

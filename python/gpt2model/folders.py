@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 
 AnyPath = str | os.PathLike[str]
@@ -26,6 +27,8 @@ _FILES = (
     ".ckpt",
     ".json",
 )
+
+_HDF5 = (".weights.h5", ".h5", ".hdf5")
 
 
 def folder_to_save(place: AnyPath) -> Path:
@@ -66,13 +69,17 @@ def folder_to_save(place: AnyPath) -> Path:
     ending = next((ending for ending in _FILES if folder.name.endswith(ending)), None)
     if ending is not None and not folder.is_dir():
         stem = folder.name.removesuffix(ending)
+        if ending in _HDF5:
+            stem = re.sub(r"(?<=.)[-_.]weights$", "", stem)  # "f-weights.h5" was meant to be "f.weights.h5"
         better = str(folder.with_name(stem)) if stem else str(folder.parent)
-        inside = {
-            ".keras": "model.keras with format='keras'",
-            ".weights.h5": "model.weights.h5 with format='weights.h5'",
-        }
+        inside, alone = "model.safetensors and config.json will be in it", ""
+        if ending == ".keras" or ending in _HDF5:
+            kept, save = ("keras", "save") if ending == ".keras" else ("weights.h5", "save_weights")
+            file = str(folder.with_name(f"{stem or 'model'}.{kept}"))
+            inside = f"model.{kept} with format={kept!r} (model.safetensors without) will be in it"
+            alone = f"; model.{save}({file!r}) writes that file alone"
         raise ValueError(
-            f"{name!r} is the name of a file, and a model is saved into a directory: give {better!r}, and"
-            f" {inside.get(ending, 'model.safetensors and config.json')} will be in it"
+            f"{name!r} is the name of a file, and a model is saved into a directory: give {better!r},"
+            f" and {inside}{alone}"
         )
     return folder

@@ -38,6 +38,56 @@ _CONFIG: Mapping[str, str] = {
         "it belongs to a GenerationConfig",
     ),
 }  # fmt: skip
+_DTYPE = "a model computes in the type that it was made with: from_pretrained(directory, dtype="
+_PLACE = "leave it out: Keras places a model on the device there is, or as keras.device says where it is made"
+_METHOD: Mapping[str, str] = {
+    "num_parameters": "write model.count_params()",
+    "get_memory_footprint": "model.summary() shows parameters and bytes",
+    "push_to_hub": "write model.save_pretrained(directory), then huggingface_hub.upload_folder",
+    "half": f"{_DTYPE}'float16')",
+    "bfloat16": f"{_DTYPE}'bfloat16')",
+    "float": f"{_DTYPE}'float32')",
+    "to_fp16": f"{_DTYPE}'float16')",
+    "to_bf16": f"{_DTYPE}'bfloat16')",
+    "to_fp32": f"{_DTYPE}'float32')",
+    **dict.fromkeys(("to", "cuda", "cpu", "device"), _PLACE),
+    **dict.fromkeys(
+        ("parallelize", "deparallelize"),
+        "keras.distribution spreads it, by model.get_layout_map(device_mesh)",
+    ),
+    "eval": "leave it out: a call drops nothing out unless it says training=True",
+    "train": "leave it out: model.fit trains, and a call drops out when it says training=True",
+    "forward": "call the model itself: model(input_ids)",
+    "module": "call the model itself: model(input_ids)",
+    "base_model": "write model.transformer",
+    "parameters": "model.trainable_variables and model.non_trainable_variables are its weights",
+    "params": "model.trainable_variables and model.non_trainable_variables are its weights",
+    "named_parameters": "model.weights are its weights, each with a path",
+    "state_dict": "model.save_pretrained(directory) writes the weights, model.get_weights() gives them",
+    "load_state_dict": "from_pretrained(directory) reads safetensors, model.load_weights(path) a .weights.h5",
+    "requires_grad_": "set model.trainable",
+    "init_weights": "leave it out: weights are there from the start, drawn as keras.utils.set_random_seed says",
+    "post_init": "leave it out: weights are there from the start",
+    "tie_weights": "leave it out: GPT2Config(tie_word_embeddings=True), the default, ties them",
+    "init_cache": "write model.make_cache(batch_size, max_length)",
+    "prepare_tf_dataset": "model.fit(dataset) takes batches of {'input_ids': ..., 'labels': ...}",
+    "hf_compute_loss": "model(input_ids, labels=labels).loss is the loss",
+    "add_adapter": "write model.enable_lora(rank)",
+    "greedy_search": "write model.generate(input_ids)",
+    "sample": "write model.generate(input_ids, do_sample=True)",
+    "beam_search": "write model.generate(input_ids, num_beams=4)",
+    "contrastive_search": "write model.generate(input_ids, penalty_alpha=0.6, top_k=4)",
+}
+
+
+def method_hint(name: str) -> str | None:
+    """For a method or attribute of a model.
+
+    Example:
+        >>> method_hint("num_parameters")
+        'write model.count_params()'
+    """
+    return _METHOD.get(name)
 
 
 def call_hint(name: str) -> str | None:

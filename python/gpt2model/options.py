@@ -13,6 +13,7 @@ import keras
 
 from .config_fields import ALIASES, FIELDS
 from .old_names import constructor_hint
+from .quantization import checked_mode
 
 _OPTIONS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -83,10 +84,18 @@ def _policy(class_name: str, dtype: Any) -> Any:
         if not isinstance(dtype, str | dict | keras.DTypePolicy):
             dtype = keras.backend.standardize_dtype(dtype)  # torch.bfloat16, np.float16
         policy = keras.dtype_policies.get(dtype)
-        fits = isinstance(policy, keras.dtype_policies.DTypePolicyMap) or policy.compute_dtype in _FLOATS
     except (TypeError, ValueError):
-        fits = False
-    if not fits:
+        policy = None
+    kinds = keras.dtype_policies
+    if isinstance(policy, kinds.QuantizedDTypePolicy):  # which fits no embedding of positions, nor a norm
+        raise ValueError(
+            f"{class_name}: dtype={policy.name!r} makes no whole model: make it, then call"
+            " model.quantize('int8') or model.quantize('int4')."
+        )
+    if isinstance(policy, kinds.DTypePolicyMap):
+        for part in policy.values():
+            checked_mode(class_name, part.quantization_mode)
+    elif policy is None or policy.compute_dtype not in _FLOATS:
         raise ValueError(
             f"{class_name}: dtype={dtype!r} is no type that a model computes in: give {', '.join(_FLOATS)},"
             " mixed_bfloat16, mixed_float16 or a keras.DTypePolicy."

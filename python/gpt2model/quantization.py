@@ -20,6 +20,27 @@ def policy_of(layer: keras.layers.Layer) -> keras.DTypePolicy:
     return policy[layer.path] if layer.path else policy.default_policy
 
 
+def checked_mode(class_name: str, mode: Any) -> Any:
+    """What a model may be quantized to: all that Keras knows but float8.
+
+    Keras rounds what goes into a Dense layer's products to float8 and keeps the weights as they are, leaves the
+    embeddings alone, and no checkpoint can say so: nothing gets smaller, and on no machine of ours faster.
+
+    Raises:
+        ValueError: float8, with what to write instead.
+
+    Example:
+        >>> checked_mode("GPT2Model", "int8")
+        'int8'
+    """
+    if isinstance(mode, str) and mode.startswith("float8"):
+        raise ValueError(
+            f"{class_name} is not quantized to {mode}: quantize('int8') and quantize('int4') make it smaller,"
+            " and one made or loaded with dtype='bfloat16' or 'float16' computes in half precision."
+        )
+    return mode
+
+
 def policies_of(model: keras.Model) -> dict[str, Any]:
     """The model's policy as Keras writes it, with those of the layers that have another one."""
     policies = keras.dtype_policies.DTypePolicyMap(default_policy=model.dtype_policy)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,19 @@ collect_ignore_glob = [] if asked_for() else ["*"]
 if asked_for():
     # Two virtual devices, for the tests of keras.distribution; JAX reads this when it is first imported.
     flags = "--xla_force_host_platform_device_count=2 --xla_cpu_multi_thread_eigen=false"
-    # A third of JAX's time goes into emitters of machine code that only fast programs need.
-    flags += " --xla_cpu_use_fusion_emitters=false"
+    # Hundreds of tiny programs are compiled and run once; optimising their machine code is half of that time, on
+    # TensorFlow two thirds. `test_xla_left_alone.py` sees to it that nothing depends on it.
+    if "--xla-left-alone" not in sys.argv:
+        flags += " --xla_cpu_use_fusion_emitters=false --xla_backend_optimization_level=0"
+        flags += " --xla_llvm_disable_expensive_passes=true"
+        os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
-    # Hundreds of tiny programs are compiled and run once; optimising their machine code is half of that time.
-    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    # Many tests make models of one shape, and so the same programs, the processes that they start among them: JAX
+    # compiles each once in a run and finds it here afterwards. A third of the time of saving and loading.
+    programs = tempfile.TemporaryDirectory(prefix="jax-programs-")  # gone with this process
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", programs.name)
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Threads that share out a product of 16 by 16 numbers only wait for each other: a quarter of the time with one.
     for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
@@ -51,6 +60,7 @@ if asked_for():
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also run the tests that take minutes")
+    parser.addoption("--xla-left-alone", action="store_true", help="programs as users get them, and slower")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,3 +79,15 @@ def seeds() -> None:
     import keras
 
     keras.utils.set_random_seed(1)
+
+
+@pytest.fixture(scope="session")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model of `exported.py`, exported from this backend: half a minute, so once for all who ask it."""
+    from exported import NEW, ROWS, model, tokenizer
+
+    from gpt2model import export_text_generator
+
+    place = tmp_path_factory.mktemp("models") / "tiny" / "1"
+    export_text_generator(model(), tokenizer(), place, max_new_tokens=NEW, max_batch_size=ROWS)
+    return place

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from exported import NEW, POSITIONS, ROWS, TEXTS, asked, inputs, model, tokenizer
+from exported import NEW, POSITIONS, TEXTS, asked, inputs, model, tokenizer
 from helpers import BACKEND, array
 
 import gpt2model
@@ -44,14 +44,6 @@ BAD: list[tuple[dict[str, Any], str]] = [
     (inputs(["a"] * 5), "a request may have 4 texts at most"),
     (inputs(["a", ""]), "the prompt is empty.*\\[1\\]"),
 ]
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model of this backend, exported."""
-    place = tmp_path_factory.mktemp("models") / "tiny" / "1"
-    export_text_generator(model(), tokenizer(), place, max_new_tokens=NEW, max_batch_size=ROWS)
-    return place
 
 
 @pytest.fixture(scope="module")

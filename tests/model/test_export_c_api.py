@@ -17,7 +17,6 @@ from exported import NEW, ROWS, TEXTS, model, tokenizer
 from helpers import BACKEND, array
 
 from c_programs import batch_of, built, needs_a_compiler
-from gpt2model import export_text_generator
 
 SOURCE = Path(__file__).parents[1] / "serve" / "c_api" / "generate.c"
 INVALID_ARGUMENT = 3
@@ -37,11 +36,7 @@ def names(directory: Path) -> list[str]:
     return [definition.inputs["text"].name, definition.outputs["continuation_bytes"].name]
 
 
-def test_a_server_in_c(tmp_path: Path) -> None:
-    directory = tmp_path / "1"
-    export_text_generator(
-        model(), tokenizer(), directory, max_new_tokens=NEW, max_batch_size=ROWS, warm_up_texts=[]
-    )
+def test_a_server_in_c(directory: Path, tmp_path: Path) -> None:
     batches: list[list[str]] = [TEXTS, [], [""], TEXTS[:2], ["a"] * (ROWS + 1), TEXTS[3:]]
     given = b"".join(batch_of([text.encode() for text in texts]) for texts in batches)
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}

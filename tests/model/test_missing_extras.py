@@ -44,15 +44,16 @@ def bare(*arguments: str) -> subprocess.CompletedProcess[str]:
     "command", [["inspect", str(SAFE)], ["convert", str(SAFE), "nowhere"], ["inspect", "gpt2"]]
 )
 def test_a_command_names_the_extra(command: list[str]) -> None:
-    done = bare("-m", "gpt2model.cli", *command)
+    done = bare("-m", "gpt2model", *command)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.count("\n") == 1 and done.stderr.startswith("gpt2model: error: ")
     assert "pip install 'gpt2tok[model]'" in done.stderr
 
 
 @pytest.mark.parametrize("command", [[], ["inspect"], ["convert"]])
-def test_help_needs_nothing(command: list[str]) -> None:
-    done = bare("-m", "gpt2model.cli", *command, "--help")
+@pytest.mark.parametrize("module", ["gpt2model", "gpt2model.cli"])
+def test_help_needs_nothing(module: str, command: list[str]) -> None:
+    done = bare("-m", module, *command, "--help")
     assert done.returncode == 0 and "usage: gpt2model" in done.stdout and not done.stderr
 
 

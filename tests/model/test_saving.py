@@ -35,8 +35,17 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 # What is given, and what must be said of it.
 NAMES: dict[str, tuple[type[Exception], str]] = {
     "x.safetensors": (ValueError, r"name of a file.*give '.*x', and model\.safetensors and config\.json"),
-    "x.keras": (ValueError, r"give '.*x', and model\.keras with format='keras'"),
-    "x.weights.h5": (ValueError, r"give '.*x', and model\.weights\.h5"),
+    "x.keras": (
+        ValueError,
+        r"give '.*/x', and model\.keras with format='keras' .*; model\.save\('.*/x\.keras'\)",
+    ),
+    "x.weights.h5": (ValueError, r"give '.*/x', and model\.weights\.h5"),
+    "f-weights.h5": (
+        ValueError,
+        r"give '.*/f', and model\.weights\.h5 with format='weights\.h5' .*save_weights\('.*/f\.weights\.h5'\)",
+    ),
+    "f.h5": (ValueError, r"give '.*/f', and model\.weights\.h5 with .*save_weights\('.*/f\.weights\.h5'\)"),
+    "weights.h5": (ValueError, r"give '.*/weights', and .*save_weights\('.*/weights\.weights\.h5'\)"),
     "deep/pytorch_model.bin": (ValueError, "give '.*pytorch_model'"),
     "config.json": (ValueError, "name of a file"),
     "file": (FileExistsError, "a file is there.*remove it or choose another name.*/file'"),
