@@ -47,7 +47,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--shape", default="8x512", help="rows x positions (default 8x512)")
     parser.add_argument("--task", choices=TASKS, help="only this one")
-    parser.add_argument("--only", default="", help="contenders whose name holds this")
+    parser.add_argument("--only", default="", help="contenders whose name holds one of these, between semicolons")
     parser.add_argument(
         "--quick", action="store_true", help="2x128, once: to see that it works, not to quote"
     )
@@ -81,7 +81,12 @@ def run(name: str, task: str, given: argparse.Namespace) -> list[dict[str, float
 
 def measure(task: str, given: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Every contender's figures for a task."""
-    names = [name for name in CONTENDERS if given.only in name and importlib.util.find_spec(package(name))]
+    wanted = given.only.split(";")
+    names = [
+        name
+        for name in CONTENDERS
+        if any(part in name for part in wanted) and importlib.util.find_spec(package(name))
+    ]
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
     first: dict[str, list[float]] = {name: [] for name in names}
     for turn in range(given.turns):
