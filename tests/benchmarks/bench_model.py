@@ -47,7 +47,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--shape", default="8x512", help="rows x positions (default 8x512)")
     parser.add_argument("--task", choices=TASKS, help="only this one")
-    parser.add_argument("--only", default="", help="contenders whose name holds one of these, between semicolons")
+    parser.add_argument(
+        "--only", default="", help="contenders whose name holds one of these, between semicolons"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="2x128, once: to see that it works, not to quote"
     )
