@@ -86,7 +86,7 @@ impl<'v, T: Id> Collect<'v, T> {
 
     /// Makes room for `count` more.
     #[inline]
-    fn expect(&mut self, count: usize) {
+    fn make_room(&mut self, count: usize) {
         if self.ids.len() + count > self.told {
             self.tell(count);
         }
@@ -113,19 +113,19 @@ const WINDOW: usize = 1 << 18;
 impl<T: Id> Sink for Collect<'_, T> {
     #[inline]
     fn push(&mut self, id: TokenId) {
-        self.expect(1);
+        self.make_room(1);
         self.ids.push(T::from_token_id(id));
     }
 
     #[inline]
     fn push_all(&mut self, ids: &[TokenId]) {
-        self.expect(ids.len());
+        self.make_room(ids.len());
         self.ids.extend(ids.iter().map(|&id| T::from_token_id(id)));
     }
 
     #[inline]
     fn push_all_narrow(&mut self, ids: &[u16]) {
-        self.expect(ids.len());
+        self.make_room(ids.len());
         self.ids.extend(ids.iter().map(|&id| T::from_token_id(TokenId::from(id))));
     }
 }

@@ -1,5 +1,6 @@
-//! Where are GPT-2's own tables? In the binary, as `build.rs` made them: read-only, shared by all processes, there without
-//! any work. Owns how they are read from what that wrote, little-endian for every machine, while this crate is compiled.
+//! Where are GPT-2's own tables? In the binary, as `build.rs` made them: read-only, shared by all processes, with nothing to
+//! build. Owns how they are read from what that wrote, little-endian for every machine, while this crate is compiled, and
+//! that a process reads through them once.
 
 #![allow(long_running_const_eval)]
 
