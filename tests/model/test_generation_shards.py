@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from helpers import BACKEND, array, tensor, twins
 
+from gpt2model.generation import products
 from gpt2model.generation import weights as made
 from gpt2model.generation.decoder import head, look_up
 from gpt2model.generation.weights import FORMS, prepared
@@ -17,11 +18,12 @@ CLOSE = {"float32": 1e-5, "bfloat16": 2e-2, "int8": 3e-2}
 tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="shards are TensorFlow's")
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "amd"), [*((form, False) for form in FORMS), ("bfloat16", True)])
 @pytest.mark.parametrize("rows", [1, 2, 8, None])
-def test_products_and_look_up_of_any_number_of_rows(form, rows, monkeypatch):
-    """NumPy's product with the embeddings, and the embeddings themselves."""
+def test_products_and_look_up_of_any_number_of_rows(form, amd, rows, monkeypatch):
+    """NumPy's product with the embeddings, and the embeddings themselves; on either side of the kernel."""
     monkeypatch.setattr(made.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(products, "_halves_by_amd", lambda: amd)
     model, _ = twins("GPT2LMHeadModel", seed=3, **FIELDS)
     table = array(model.transformer.wte.embeddings).astype("float64")
     hidden = np.random.default_rng(0).standard_normal((rows or 3, 48)).astype("float32")
