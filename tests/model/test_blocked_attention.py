@@ -75,13 +75,17 @@ def test_blocks_cover_every_query_once(length: int) -> None:
 
 @pytest.mark.parametrize("padding", ("none", "left", "right"))
 @pytest.mark.parametrize("length", LENGTHS)
-def test_blocks_are_the_formula(length: int, padding: str) -> None:
+@pytest.mark.parametrize("training", (False, True))
+def test_blocks_are_the_formula(length: int, padding: str, training: bool) -> None:
+    if training and BACKEND != "jax":
+        pytest.skip("only JAX has another spelling for training")
     query, key, value, weigh = parts(length)
+    dropout = keras.layers.Dropout(0.0) if training else None
     sight, seeing = sight_of(padding, length)
     weigh = weigh * tensor(seeing[:, None, :, None].astype("float32"))
 
     def blocked(query: Any, key: Any, value: Any) -> Any:
-        return blocked_attention(query, key, value, sight, 0.3) * weigh
+        return blocked_attention(query, key, value, sight, 0.3, dropout=dropout) * weigh
 
     def explicit(query: Any, key: Any, value: Any) -> Any:
         return explicit_attention(query, key, value, sight, 0.3)[0] * weigh
