@@ -18,7 +18,7 @@ FIELDS = {
     "upcast": {"reorder_and_upcast_attn": True, "scale_attn_by_inverse_layer_idx": True},
     "inner": {"n_inner": 70, "layer_norm_epsilon": 1e-2},
     "one_head": {"n_head": 1},
-    "cross": {"add_cross_attention": True},
+    "cross": {"add_cross_attention": True, "scale_attn_by_inverse_layer_idx": True},
 }
 
 
@@ -133,21 +133,27 @@ def test_activation_in_model(name):
 
 @pytest.mark.parametrize("shape", ["(heads,)", "(layers, heads)", "five axes"])
 def test_head_mask(shape):
-    """transformers 5 has no head_mask; scaling a head's rows of c_proj is the same by linearity."""
-    ours, theirs = twins("GPT2LMHeadModel", **BASE)
+    """transformers 5 has no head_mask; scaling a head's rows of c_proj is the same by linearity. An encoder's weights
+    are multiplied too, as in transformers 4."""
+    crossed = shape == "(layers, heads)"
+    ours, theirs = twins("GPT2LMHeadModel", **BASE, add_cross_attention=crossed)
     factors = np.random.default_rng(7).choice([0.0, 1.0, 0.5], (3, 6)).astype("float32")
     if shape == "(heads,)":
         factors[:] = factors[0]
     for layer, block in enumerate(theirs.transformer.h):
-        with torch.no_grad():
-            block.attn.c_proj.weight *= torch.tensor(factors[layer].repeat(8))[:, None]
+        for attention in (block.attn, block.crossattention) if crossed else (block.attn,):
+            with torch.no_grad():
+                attention.c_proj.weight *= torch.tensor(factors[layer].repeat(8))[:, None]
     given = {
         "(heads,)": factors[0],
         "(layers, heads)": factors,
         "five axes": factors[:, None, :, None, None],
     }[shape]
-    got = answer(ours, input_ids=random_ids(), head_mask=given)
-    assert difference(array(got.logits), ask(theirs, input_ids=random_ids()).logits) < TOLERANCE
+    inputs = {"input_ids": random_ids()}
+    if crossed:
+        inputs["encoder_hidden_states"] = np.random.default_rng(3).normal(size=(3, 11, 48)).astype("float32")
+    got = answer(ours, **inputs, head_mask=given)
+    assert difference(array(got.logits), ask(theirs, **inputs).logits) < TOLERANCE
 
 
 @pytest.mark.parametrize("kind", ["cls_index", "last", "first", "mean"])
@@ -194,6 +200,15 @@ def test_sequence_classification(side, problem, count):
     wanted, got = ask(theirs, **inputs), answer(ours, **inputs)
     assert difference(array(got.logits), wanted.logits) < TOLERANCE
     assert abs(float(got.loss) - float(wanted.loss)) < TOLERANCE
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_problem_that_float_labels_imply(count):
+    """Nobody names it: one number is regression, several are labels that hold at once."""
+    ours, theirs = twins("GPT2ForSequenceClassification", **BASE, num_labels=count, pad_token_id=299)
+    labels = np.random.default_rng(12).integers(0, 2, (3, count)).astype("float32")
+    inputs = {"input_ids": random_ids(vocab=299), "labels": labels}
+    assert abs(float(answer(ours, **inputs).loss) - float(ask(theirs, **inputs).loss)) < TOLERANCE
 
 
 def test_token_classification():
