@@ -77,7 +77,7 @@ class GPT2Config:
                 )
             values[name] = check_field(name, value)
         if "id2label" in fields and fields.get("label2id") is None:
-            values["label2id"] = {label: index for index, label in values["id2label"].items()}
+            values["label2id"] = _by_label(values["id2label"])
         if num_labels is not None:
             self.num_labels = num_labels
         check_together(values)
@@ -104,7 +104,7 @@ class GPT2Config:
         check_together(changed)
         self._values[name] = changed[name]
         if name == "id2label":
-            self._values["label2id"] = {label: index for index, label in changed["id2label"].items()}
+            self._values["label2id"] = _by_label(changed["id2label"])
 
     @property
     def num_labels(self) -> int:
@@ -126,7 +126,7 @@ class GPT2Config:
             )
         if value != self.num_labels:
             self._values["id2label"] = label_names(value)
-            self._values["label2id"] = {label: index for index, label in label_names(value).items()}
+            self._values["label2id"] = _by_label(self._values["id2label"])
 
     @property
     def head_dim(self) -> int:
@@ -172,6 +172,8 @@ class GPT2Config:
             if name not in FIELDS:
                 raise TypeError(unknown_field_message(given))
             twin._values[name] = check_field(name, value)
+        if "id2label" in changes and changes.get("label2id") is None:
+            twin._values["label2id"] = _by_label(twin._values["id2label"])
         if num_labels is not None:
             twin._set_num_labels(num_labels)
         check_together(twin._values)
@@ -328,3 +330,7 @@ class GPT2Config:
             if name in FIELDS and value != FIELDS[name].default
         ]
         return f"GPT2Config({', '.join(changed)})"
+
+
+def _by_label(id2label: Mapping[int, str]) -> dict[str, int]:
+    return {label: index for index, label in id2label.items()}

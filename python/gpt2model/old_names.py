@@ -30,6 +30,10 @@ _CONFIG: Mapping[str, str] = {
     "load_in_8bit": "call model.quantize('int8') afterwards",
     "load_in_4bit": "call model.quantize('int4') afterwards",
     "quantization_config": "call model.quantize('int8') afterwards",
+    "to_json_string": "write config.to_json()",
+    "to_json_file": "write config.to_json(path)",
+    "to_diff_dict": "write config.to_dict()",
+    "update": "write config.replace(**fields), which gives another one",
     "use_auth_token": "it is token",
     "state_dict": "give the path of a safetensors file",
     **dict.fromkeys(

@@ -10,6 +10,7 @@ import warnings
 from keras import ops
 
 from .backend import Tensor, sides
+from .bounds import signed
 from .config import GPT2Config
 
 
@@ -39,6 +40,7 @@ def last_token(config: GPT2Config, hidden: Tensor, input_ids: Tensor | None) -> 
         warnings.warn("inputs_embeds tell no padding: the last position speaks for each row.", stacklevel=2)
         return hidden[:, -1]
     places = ops.arange(ops.shape(input_ids)[1], dtype="int32")
-    counts = ops.cast(ops.not_equal(input_ids, config.pad_token_id), "int32")
+    # In a type of eight bits JAX would take the padding id for another one.
+    counts = ops.cast(ops.not_equal(signed(input_ids), config.pad_token_id), "int32")
     place = ops.max(places * counts, axis=-1)  # (batch,): the rightmost, 0 for a row of padding alone
     return ops.squeeze(ops.take_along_axis(hidden, place[:, None, None], axis=1), 1)

@@ -91,18 +91,25 @@ FLAVOURS = {
     "plain": {},
     "inverse_layer": {"scale_attn_by_inverse_layer_idx": True, "reorder_and_upcast_attn": True},
     "one_head": {"n_head": 1, "n_layer": 1, "scale_attn_weights": False},
+    "cross": {"add_cross_attention": True},
 }
 
 
 def check_prefill(prefill, **fields):
     """One prefill length: steps of random lengths after it, under each kind of padding."""
-    model, ids = model_of(prefill, **fields), random_ids((3, 64), prefill)
+    model, ids, encoder = model_of(prefill, **fields), random_ids((3, 64), prefill), {}
+    if model.config.add_cross_attention:
+        states = np.random.default_rng(prefill).normal(size=(3, 9, 32)).astype("float32")
+        encoder = {
+            "encoder_hidden_states": states,
+            "encoder_attention_mask": masked("right", 3, 9) | np.eye(3, 9, dtype="int64"),
+        }
     for side in (None, "left", "right"):
         mask = None if side is None else masked(side, 3, 64)
         places = None if side is None else np.maximum(np.cumsum(mask, 1) - 1, 0)
-        wanted = array(answer(model, ids, attention_mask=mask, position_ids=places).logits)
+        wanted = array(answer(model, ids, attention_mask=mask, position_ids=places, **encoder).logits)
         cuts = cuts_of(64, prefill, prefill)
-        got, _ = stepwise(model, ids, cuts, "static", mask=mask, position_ids=places)
+        got, _ = stepwise(model, ids, cuts, "static", mask=mask, position_ids=places, **encoder)
         seen = np.ones((3, 64), bool) if mask is None else mask == 1
         assert difference(got[seen], wanted[seen]) < TOLERANCE, (prefill, side, cuts)
 

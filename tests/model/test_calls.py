@@ -151,6 +151,16 @@ def test_small_integers_are_ids(model, logits):
         )
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_a_padding_id_that_the_ids_type_does_not_hold(dtype):
+    """Rows of bytes without padding, for a model that pads with 299, which is 43 in eight bits."""
+    config = gpt2model.GPT2Config(**{**BASE, "vocab_size": 300, "n_layer": 1}, pad_token_id=299)
+    classifier = gpt2model.GPT2ForSequenceClassification(config)
+    ids = np.array([[1, 2, 43], [43, 7, 43]], dtype)
+    wanted = array(answer(classifier, ids.astype("int32")).logits)
+    assert difference(array(answer(classifier, ids).logits), wanted) < TOLERANCE
+
+
 def test_logits_to_keep(model, logits):
     assert difference(array(model(tensor(IDS), logits_to_keep=1).logits), logits[:, -1:]) < TOLERANCE
     assert difference(array(model(tensor(IDS), logits_to_keep=3).logits), logits[:, -3:]) < TOLERANCE

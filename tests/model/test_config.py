@@ -75,6 +75,14 @@ def test_configuration_names_no_code_and_no_path():
         GPT2Config.of_size("gpt3")
 
 
+@pytest.mark.parametrize("name", ["to_json_string", "to_json_file", "to_diff_dict", "update"])
+def test_an_old_method_names_the_new(name):
+    """Those of transformers' configurations; what the message tells to write is there."""
+    with pytest.raises(AttributeError, match=rf"no field '{name}': write config\.\w+\(") as error:
+        getattr(GPT2Config(), name)
+    assert hasattr(GPT2Config, str(error.value).partition("config.")[2].partition("(")[0])
+
+
 def test_configuration_as_a_value(tmp_path):
     config = GPT2Config.of_size("gpt2-medium", num_labels=4, hidden_size=512)
     assert (config.n_layer, config.hidden_size, config.num_labels, config.head_dim) == (24, 512, 4, 32)
@@ -89,6 +97,9 @@ def test_configuration_as_a_value(tmp_path):
     config.to_json(tmp_path / "config.json")
     assert GPT2Config.from_json(tmp_path / "config.json") == config
     assert config.replace(n_head=16) != config and config.n_head == 8
+    for named in (GPT2Config(id2label={0: "a"}), config.replace(id2label={0: "a"})):
+        assert (named.num_labels, named.label2id) == (1, {"a": 0}), "a label's number follows its name"
+    assert config.replace(id2label={0: "a"}, label2id={"b": 0}).label2id == {"b": 0}
     twin = copy.copy(config)
     twin.n_head, twin.id2label[0] = 4, "mine"
     assert config.n_head == 8 and config.id2label[0] == "LABEL_0", "a copy is another configuration"

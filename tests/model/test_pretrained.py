@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from pathlib import Path
@@ -297,6 +298,22 @@ def test_arguments_of_save_pretrained(tmp_path: Path) -> None:
     assert np.array_equal(array(again.transformer.wte.embeddings), wte.astype("float16").astype("float32"))
     with pytest.raises(FileExistsError, match="would be read instead"):
         model.save_pretrained(tmp_path / "x", format="keras")
+
+
+def test_large_files_show_their_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal, once there is time to see it; the line is wiped at the end."""
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    model = GPT2LMHeadModel.from_pretrained(SAFE)
+    monkeypatch.setattr("gpt2tok.cli.progress._FIRST_SECONDS", -1.0)
+    for act in (lambda: GPT2LMHeadModel.from_pretrained(SAFE), lambda: model.save_pretrained(tmp_path)):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+        act()
+        assert "of 0.1 MB" in terminal.getvalue() and terminal.getvalue().endswith("\r\x1b[K")
 
 
 def test_saving_does_not_change_the_model(tmp_path: Path) -> None:

@@ -216,6 +216,28 @@ def test_dropouts_are_separate():
         assert "past_key_values" not in model(ids, training=True)
 
 
+HEADS = [
+    ("GPT2DoubleHeadsModel", "mc_logits", {"summary_first_dropout": 0.5}),
+    ("GPT2DoubleHeadsModel", "mc_logits", {"summary_last_dropout": 0.5}),
+    ("GPT2ForTokenClassification", "logits", {"classifier_dropout": 0.5, "hidden_dropout": 0.0}),
+    ("GPT2ForTokenClassification", "logits", {"hidden_dropout": 0.5}),
+    ("GPT2ForTokenClassification", "logits", {}),  # a tenth where nothing is said
+    ("GPT2ForTokenClassification", None, {"classifier_dropout": 0.0, "hidden_dropout": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("name", "dropped", "rates"), HEADS, ids=[str(case[2]) for case in HEADS])
+def test_dropouts_of_heads(name, dropped, rates):
+    """Each rate acts alone, on its head and in training only."""
+    fields = {**TINY, **STILL, "summary_first_dropout": 0.0, "summary_last_dropout": 0.0, **rates}
+    model, ids = getattr(gpt2model, name)(GPT2Config(**fields)), ids_of(4)
+    ids = tensor(ids.reshape(2, 2, 12) if "Double" in name else ids)
+    calm, wild = model(ids), model(ids, training=True)
+    for field in ("logits", "mc_logits"):
+        if field in calm:
+            assert (difference(array(wild[field]), array(calm[field])) > 1e-4) == (field == dropped), field
+
+
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_training(policy):
     model = gpt2model.GPT2LMHeadModel(GPT2Config(**TINY), dtype=policy)
