@@ -15,15 +15,21 @@ from gpt2model.generation.weights import FORMS, prepared
 # The last kernel has a number of rows that no number of shards divides; projections too few rows to cut.
 FIELDS = {"vocab_size": 1201, "n_positions": 16, "n_embd": 48, "n_layer": 1, "n_head": 2}
 CLOSE = {"float32": 1e-5, "bfloat16": 2e-2, "int8": 3e-2}
+AMD = "AuthenticAMD avx512_bf16"
 tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="shards are TensorFlow's")
 
 
-@pytest.mark.parametrize(("form", "amd"), [*((form, False) for form in FORMS), ("bfloat16", True)])
+@pytest.mark.parametrize(
+    ("form", "processor"),
+    [*((form, "") for form in FORMS), *((form, AMD) for form in ("float32", "bfloat16"))],
+)
 @pytest.mark.parametrize("rows", [1, 2, 8, None])
-def test_products_and_look_up_of_any_number_of_rows(form, amd, rows, monkeypatch):
-    """NumPy's product with the embeddings, and the embeddings themselves; on either side of the kernel."""
+def test_products_and_look_up_of_any_number_of_rows(form, processor, rows, monkeypatch):
+    """NumPy's product with the embeddings, and the embeddings themselves; in every spelling that a processor gets."""
     monkeypatch.setattr(made.os, "cpu_count", lambda: 4)
-    monkeypatch.setattr(products, "_halves_by_amd", lambda: amd)
+    monkeypatch.setattr(products, "_processor", lambda: processor)
+    monkeypatch.setattr(products, "_MUCH", 0)
+    monkeypatch.setattr(products, "_PART", 100 * 48)
     model, _ = twins("GPT2LMHeadModel", seed=3, **FIELDS)
     table = array(model.transformer.wte.embeddings).astype("float64")
     hidden = np.random.default_rng(0).standard_normal((rows or 3, 48)).astype("float32")
