@@ -204,7 +204,7 @@ def _processor() -> str:
 
 
 def _by_amd() -> bool:
-    """Whether this is a processor of AMD's, on which MKL reads a kernel for a lone row at half of the memory's speed."""
+    """Whether this is a processor of AMD's: there MKL reads a kernel for a lone row at half of the memory's speed."""
     return "AuthenticAMD" in _processor()
 
 
