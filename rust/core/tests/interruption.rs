@@ -155,6 +155,12 @@ fn looking_for_names_is_interrupted_too() {
                 work(&encoding, &text, &policy, &mut Scratch::default(), patience).unwrap();
             });
             assert!(asked >= ordinary + searches * search, "{name}, {road}: {asked} times, {ordinary} without names");
+            for most in [0, search, 2 * search + 1, asked - 2] {
+                let patience = Patience::of(most);
+                let stopped = work(&encoding, &text, &policy, &mut Scratch::default(), &patience);
+                let found = (stopped, patience.asked());
+                assert_eq!(found, (Err(EncodeError::Interrupted(Interrupted)), most + 1), "{name}, {road}");
+            }
         }
     }
     let nothing = encoding.special().ignored();
