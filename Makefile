@@ -21,7 +21,7 @@ DIFFERENCES := fuzz/target/release/examples/differences
 FUZZ_SECONDS = $(shell $(PYTHON) -c 'print(max(1, round(60 * float("$(MINUTES)"))))')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust deny \
+.PHONY: help demo test lint bench bench-core bench-tf bench-train bench-model fuzz fuzz-smoke fuzz-serve trust asan deny \
 	wheel-check picture proof proof-model clean toolchain demo-environment test-environment bench-environment \
 	bench-model-environment
 
@@ -75,6 +75,10 @@ trust: test-environment ## kills, forks, Ctrl-C, threads, growth, TEXTS four way
 	$(DIFFERENCES) texts $(TEXTS)
 	$(DIFFERENCES) scalars
 	$(DIFFERENCES) print $(TEXTS) 1 | $(TEST)/bin/python fuzz/beside_tiktoken.py --tokenizers-every 20
+
+asan: toolchain ## the core's own tests under AddressSanitizer (a build of their own: minutes)
+	cd rust && RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address cargo test -p gpt2tok-core --tests \
+		--target "$$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/asan
 
 deny: toolchain ## licences, sources and versions of every crate, by rust/deny.toml (installs cargo-deny if it is missing)
 	cargo deny --version >/dev/null 2>&1 || cargo install cargo-deny --locked

@@ -3,8 +3,9 @@
 
     python3 scripts/make_environment.py DIRECTORY [EXTRA ...]
 
-Owns the decision of what has to be done again: all when the interpreter is another, the requirements when
-pyproject.toml has changed, the project alone when its sources have, and nothing when nothing has. By content,
+Owns the decision of what has to be done again: all when the interpreter is another or pip was stopped in the midst of
+installing, the requirements when pyproject.toml has changed, the project alone when its sources have, and nothing when
+nothing has. By content,
 not by date: a fresh clone or a switched branch counts as what it holds. Uses the standard library alone, and
 refuses to touch anything outside DIRECTORY but Rust's own build folder.
 """
@@ -35,21 +36,27 @@ def main() -> int:
     if have == wanted:
         return 0
     name = os.path.relpath(directory)
-    if have.get("python") != wanted["python"]:
+    # Of a package that pip was copying when it was stopped, half may be there; the next pip would take it for whole.
+    if have.get("python") != wanted["python"] or "installing" in have:
+        stamp.unlink(missing_ok=True)  # It would speak of what is going to be deleted.
         say(f"making {name} for Python {sys.version.split()[0]}")
         venv.create(directory, clear=True, with_pip=True, symlinks=os.name != "nt")
         have = {}
     # What follows may fail or be interrupted; the next run then goes on from what is known to be done.
     have = {key: value for key, value in have.items() if key != "sources" and value == wanted[key]}
-    stamp.write_text(json.dumps({**have, "python": wanted["python"]}))
+    have["python"] = wanted["python"]
+    stamp.write_text(json.dumps(have))
     say("building the Rust core: a minute or two the first time")
     if have.get("requirements") == wanted["requirements"]:
-        done = install(directory, "--no-deps", "--force-reinstall", str(ROOT))
+        done, _ = install(directory, "--no-deps", "--force-reinstall", str(ROOT))
     else:
         what = f"[{','.join(options.extras)}]" if options.extras else ""
         if options.extras:
             say(f"installing gpt2tok{what} into {name}: minutes the first time")
-        done = install(directory, f"{ROOT}{what}")
+        stamp.write_text(json.dumps({**have, "installing": True}))
+        done, half = install(directory, f"{ROOT}{what}")
+        if not (done or half):
+            stamp.write_text(json.dumps(have))
     if done:
         stamp.write_text(json.dumps(wanted))
         return 0
@@ -80,8 +87,11 @@ def state(extras):
     }
 
 
-def install(directory, *what) -> bool:
-    """Run pip, again after a pause when it fails: gigabytes over a network do not always come at once."""
+def install(directory, *what) -> tuple[bool, bool]:
+    """Run pip, again after a pause when it fails: gigabytes over a network do not always come at once.
+
+    Returns whether all is there, and whether a part of it may be.
+    """
     python = directory / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     command = [
         str(python),
@@ -94,18 +104,20 @@ def install(directory, *what) -> bool:
         "10",
         *what,
     ]
+    half = False
     for attempt in range(1, ATTEMPTS + 1):
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode == 0:
-            return True
+            return True, True
+        half = half or "Could not install packages" in done.stdout + done.stderr  # a full disk, mostly
         sys.stderr.write(done.stdout + done.stderr)
         # A compiler that refuses the sources will refuse them again.
         broken = "error: could not compile" in done.stdout + done.stderr
         if broken or attempt == ATTEMPTS:
-            return False
+            return False, half
         say(f"pip failed; trying again in {10 * attempt} s")
         time.sleep(10 * attempt)
-    return False
+    return False, half
 
 
 def say(line: str) -> None:

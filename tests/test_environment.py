@@ -9,6 +9,7 @@ import importlib.util
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -110,9 +111,30 @@ def test_rust_that_is_not_on_the_path_is_told_from_rust_that_is_missing(tmp_path
 # --- what a build does again --------------------------------------------------------------------------------
 
 
-def test_an_environment_is_brought_up_to_date_by_what_changed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@dataclass
+class Environment:
+    """`make_environment` with a pip that only notes what it is asked, and ends as `results` say."""
+
+    tool: ModuleType
+    project: Path
+    directory: Path
+    made: list[str]
+    results: list[int | str | type[BaseException]]
+
+    def steps(self) -> tuple[int, list[str]]:
+        self.made.clear()
+        return self.tool.main(), list(self.made)
+
+    def stopped(self) -> list[str]:
+        """What was done until Ctrl-C (or, but for the exception, a kill) ended it."""
+        self.made.clear()
+        with pytest.raises(KeyboardInterrupt):
+            self.tool.main()
+        return list(self.made)
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
     project, directory = tmp_path / "project", tmp_path / "venv"
     for name in ("pyproject.toml", "rust/core/src/lib.rs", "rust/target/debris", "python/gpt2tok/a.py"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
@@ -120,28 +142,34 @@ def test_an_environment_is_brought_up_to_date_by_what_changed(
     tool = script("make_environment")
     monkeypatch.setattr(tool, "ROOT", project)
     monkeypatch.setattr(sys, "argv", ["make_environment", str(directory), "test"])
-    made: list[str] = []
-    results = [0]
+    found = Environment(tool, project, directory, [], [0])
+
+    def end() -> int | str:
+        result = found.results.pop(0) if len(found.results) > 1 else found.results[0]
+        if isinstance(result, type):
+            raise result
+        return result
 
     def create(path: Path, **_options: object) -> None:
-        made.append("environment")
+        found.made.append("environment")
         path.mkdir(exist_ok=True)
+        if found.results[0] is KeyboardInterrupt:
+            end()
 
     def pip(command: list[str], **_options: object) -> SimpleNamespace:
-        made.append("project" if "--no-deps" in command else "requirements")
+        found.made.append("project" if "--no-deps" in command else "requirements")
         assert command[-1] == (str(project) if "--no-deps" in command else f"{project}[test]")
-        return SimpleNamespace(
-            returncode=results.pop(0) if len(results) > 1 else results[0], stdout="", stderr=""
-        )
+        result = end()
+        return SimpleNamespace(returncode=int(result != 0), stdout="", stderr=result or "")
 
     monkeypatch.setattr(tool.venv, "create", create)
     monkeypatch.setattr(tool.subprocess, "run", pip)
     monkeypatch.setattr(tool.time, "sleep", lambda _seconds: None)
+    return found
 
-    def steps() -> tuple[int, list[str]]:
-        made.clear()
-        return tool.main(), list(made)
 
+def test_an_environment_is_brought_up_to_date_by_what_changed(environment: Environment) -> None:
+    project, results, steps = environment.project, environment.results, environment.steps
     assert steps() == (0, ["environment", "requirements"])
     assert steps() == (0, [])
     (project / "rust/target/debris").write_text("new")
@@ -151,16 +179,55 @@ def test_an_environment_is_brought_up_to_date_by_what_changed(
         assert steps() == (0, ["project"])
         assert steps() == (0, [])
     (project / "pyproject.toml").write_text("new")
-    results[:] = [1, 1, 0]  # The network fails twice.
+    results[:] = ["no network", "no network", 0]
     assert steps() == (0, ["requirements"] * 3)
     (project / "python/gpt2tok/a.py").write_text("newer")
-    results[:] = [1]
-    assert steps() == (1, ["project"] * tool.ATTEMPTS)
+    results[:] = ["no network"]
+    assert steps() == (1, ["project"] * environment.tool.ATTEMPTS)
     results[:] = [0]
     assert steps() == (0, ["project"])  # What was done before the failure is not done again.
-    stamp = directory / tool.STAMP
+    stamp = environment.directory / environment.tool.STAMP
     stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "python": "another"}))
     assert steps() == (0, ["environment", "requirements"])
+
+
+def test_an_environment_that_was_stopped_in_the_midst_is_made_again(environment: Environment) -> None:
+    """Half of a package may be there, and pip takes it for whole."""
+    project, results, steps = environment.project, environment.results, environment.steps
+    anew = (0, ["environment", "requirements"])
+    environment.tool.venv.create(environment.directory)  # No stamp: who knows what it holds.
+    assert steps() == anew
+    (project / "pyproject.toml").write_text("new")
+    results[:] = [KeyboardInterrupt]
+    assert environment.stopped() == ["requirements"]
+    results[:] = [0]
+    assert steps() == anew
+    assert steps() == (0, [])
+    (project / "pyproject.toml").write_text("newer")
+    results[:] = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
+    assert steps() == (1, ["requirements"] * environment.tool.ATTEMPTS)
+    results[:] = [0]
+    assert steps() == anew
+    (project / "pyproject.toml").write_text("newest")
+    results[:] = ["error: could not compile `gpt2tok-core`"]  # pip has installed nothing yet.
+    assert steps() == (1, ["requirements"])
+    results[:] = [0]
+    assert steps() == (0, ["requirements"])
+    # The project alone is installed over what is there, whole or not.
+    (project / "python/gpt2tok/a.py").write_text("new")
+    results[:] = [KeyboardInterrupt]
+    assert environment.stopped() == ["project"]
+    results[:] = [0]
+    assert steps() == (0, ["project"])
+
+
+def test_an_environment_that_was_being_replaced_is_not_the_old_one(environment: Environment) -> None:
+    assert environment.steps() == (0, ["environment", "requirements"])
+    stamp = environment.directory / environment.tool.STAMP
+    stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "python": "another"}))
+    environment.results[:] = [KeyboardInterrupt]
+    assert environment.stopped() == ["environment"]
+    assert not stamp.exists()
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,10 @@ WORK = {
     "counting, two threads": 'lambda: gpt2.count_batch([digits] * 1200, num_threads=2)',
     "one long text": 'lambda: gpt2.encode_ordinary((digits[:99] + " ") * 600_000)',
     "special tokens in it": 'lambda: gpt2.encode(("<|endoftext|>" + digits[:999]) * 60_000, allowed_special="all")',
+    "added tokens looked for": 'lambda: with_names(words * 3000)',
+    "added tokens alone": 'lambda: with_names("@" * 100_000_000)',
+    "offsets around added tokens": 'lambda: with_names(words * 3000, return_offsets_mapping=True)',
+    "special tokens looked for": 'lambda: many_names.encode(words * 3000)',
     "one long pretoken": 'lambda: gpt2.encode_ordinary(digits * 600)',
     "one long pretoken of many segments": 'lambda: gpt2.encode_ordinary(letters * 1000)',
     "counting one long pretoken": 'lambda: gpt2.count(letters * 1000)',
@@ -265,6 +269,14 @@ def test_ctrl_c_answers_and_leaves_the_process_usable(work: str) -> None:
         digits = "".join(generator.choices("0123456789", k=100_000))
         letters = "".join(generator.choices("abcdefghijklmnopqrstuvwxyz", k=100_000))
         many = np.full(20_000_000, 262, np.uint32)
+        words = "low lower " * 10_000
+        # So many names that they are looked for byte by byte.
+        names = [chr(97 + number % 26) + "z" + str(number) for number in range(300)]
+        with_names = gpt2tok.GPT2TokenizerFast.from_pretrained("gpt2", model_max_length=10**12)
+        with_names.add_tokens(["@", *names])
+        many_names = gpt2tok.Encoding.from_vocab_and_merges(
+            *gpt2tok._core.gpt2_vocabulary(), special_tokens=dict(zip(names, range(50300, 50600))), name="x"
+        )
         gpt2.encode_ordinary(digits)
         work = eval(sys.argv[1])
         # From the system's clock, so that a call that holds the interpreter's lock cannot put it off.

@@ -6,9 +6,11 @@ Owns only that. What they count is said in SECURITY.md and logged in fuzz/LOG.md
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,9 @@ FUZZ = Path(__file__).parents[1] / "fuzz"
 pytestmark = pytest.mark.skipif(not FUZZ.exists(), reason="fuzz/ is not here")
 
 
-def run(*command: object, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], check=False, capture_output=True, text=True, timeout=300
-    )
+def run(*command: object, code: int = 0, given: str = "") -> str:
+    command = (sys.executable, *map(str, command))
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300, input=given)
     assert done.returncode == code, done.stdout + done.stderr[-2000:]
     return done.stdout
 
@@ -48,6 +49,27 @@ def test_growth() -> None:
     assert re.match(r"memory: -?\d+\.\d MiB more over 100000 distinct pretokens", out)
 
 
+def test_large() -> None:
+    out = run(FUZZ / "large.py", "--gib", 0.01, "--interrupts", 0)
+    assert len(re.findall(r"^(streamed|in memory): .* equal$", out, re.MULTILINE)) == 3
+
+
+def test_beside_tiktoken() -> None:
+    texts = "".join(json.dumps(text) + "\n" for text in ["Hello, world!", "", " \n\n日本 'll"])
+    assert run(FUZZ / "beside_tiktoken.py", given=texts) == (
+        "beside tiktoken: 3 texts, 0 differences; beside tokenizers: 3, 0 differences\n"
+    )
+    broken = """
+        import runpy, sys, tiktoken
+        right = tiktoken.Encoding.encode_ordinary
+        tiktoken.Encoding.encode_ordinary = lambda self, text: right(self, text)[:2]
+        sys.argv = sys.argv[1:]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    """
+    out = run("-c", textwrap.dedent(broken), FUZZ / "beside_tiktoken.py", given=texts, code=1)
+    assert out.startswith("DIFFERENCE: tiktoken gives [15496, 11], gpt2tok [15496, 11, 995, 0]")
+
+
 def test_round_trip_on_a_vocabulary_of_one_s_own(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("low lower lowest\n" * 9, "utf-8")
     run("-m", "gpt2tok", "train", tmp_path / "text", "-o", tmp_path / "made", "--vocab-size", 270)
@@ -65,7 +87,7 @@ def test_round_trip_shows_the_shortest_difference() -> None:
         sys.argv = sys.argv[1:]
         runpy.run_path(sys.argv[0], run_name="__main__")
     """
-    code = "\n".join(line[8:] for line in broken.splitlines())
+    code = textwrap.dedent(broken)
     out = run("-c", code, FUZZ / "roundtrip.py", "--minutes", 2, "--seed", 1, "--no-graph", code=1)
     assert "DIFFERENCE: slow and fast decode differently" in out
     shown = re.search(r'--text "(.*)"', out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 import warnings
 from typing import Any
@@ -304,6 +305,23 @@ def test_many_added_tokens_cost_no_more_than_a_few() -> None:
     matcher = AddedMatcher(enumerate(AddedToken(f"{chr(0x4E00 + i)}{i}") for i in range(20_000)))
     text = "中文" * 20_000 + f"{chr(0x4E05)}5"
     assert matcher.split(text, split_special=False) == [(0, 40_000, None), (40_000, 40_002, 5)]
+
+
+@pytest.mark.parametrize(
+    "flags", [{"lstrip": True}, {"rstrip": True}, {"lstrip": True, "rstrip": True}, {}], ids=str
+)
+@pytest.mark.parametrize("kind", [GPT2Tokenizer, GPT2TokenizerFast], ids=["slow", "fast"])
+def test_white_space_is_walked_through_once(kind: Kind, flags: dict[str, bool]) -> None:
+    """A run of a token that takes white space and is white space took minutes where each walked through all of it."""
+    token, few = AddedToken("\n", **flags), 30
+    assert _found(kind, [token], "\n" * few, False, False) == _found_by_tokenizers(
+        [token], "\n" * few, False, False
+    )
+    many = 200_000
+    start = time.process_time()
+    found = _found(kind, [token], "\n" * many, False, False)
+    assert time.process_time() - start < 30
+    assert len(found) == (1 if len(flags) == 2 else many) and found[-1][1][1] == many
 
 
 def test_word_characters_and_white_space_are_those_of_the_rust_library() -> None:

@@ -104,9 +104,9 @@ def test_long_pretokens_of_gpt2_by_both_methods() -> None:
 @pytest.mark.parametrize("unit", ["a", " ", "中", "<", "ab", "\u0301"])
 def test_no_text_is_quadratic(slow: GPT2Tokenizer, unit: str) -> None:
     def seconds(count: int) -> float:
-        start = time.perf_counter()
+        start = time.process_time()
         ids = slow.encode(unit * count)
-        elapsed = time.perf_counter() - start
+        elapsed = time.process_time() - start
         assert slow.decode(ids) == unit * count
         return elapsed
 

@@ -62,6 +62,7 @@ class _Finder:
         stretches: list[Stretch] = []
         done = 0  # everything before is in `stretches`
         at = 0
+        space_end = 0  # Of the run of white space that was walked through last: once, whatever stands in it.
         while candidate := self._first.search(text, at):
             start = candidate.start()
             end = self._longest(text, start)
@@ -74,9 +75,11 @@ class _Finder:
             if (split_special and token.special) or (token.single_word and _touches_word(text, start, end)):
                 continue
             if token.lstrip:
-                start = max(done, _space_before(text, start))
+                start = _space_before(text, done, start)
             if token.rstrip:
-                end = _space_after(text, end)
+                if end > space_end:
+                    space_end = _space_after(text, end)
+                end = space_end
             if start >= end:
                 continue  # All of it is white space that the token before has taken.
             if done < start:
@@ -99,12 +102,12 @@ def _touches_word(text: str, start: int, end: int) -> bool:
     return (start > 0 and _is_word(text[start - 1])) or (end < len(text) and _is_word(text[end]))
 
 
-def _space_before(text: str, at: int) -> int:
-    """Where the white space that ends at `at` begins."""
+def _space_before(text: str, done: int, at: int) -> int:
+    """Where the white space that ends at `at` begins, but for what is done."""
     space = _white_space()
-    while at > 0 and text[at - 1] in space:
+    while at > done and text[at - 1] in space:
         at -= 1
-    return at
+    return max(at, done)
 
 
 def _space_after(text: str, at: int) -> int:

@@ -4,13 +4,13 @@
 //! must stand alone as a word and whether it takes the white space beside it. Tokens that are not `normalized` are
 //! looked for first, the others in what is left: GPT-2 normalizes nothing, but the order decides which of two wins.
 
-use aho_corasick::AhoCorasick;
+use std::ops::Range;
 
 use crate::bpe::{Interrupted, Scratch, TokenId};
 use crate::encoding::Encoding;
-use crate::offsets::{Span, char_spans};
+use crate::names::Names;
+use crate::offsets::{CharCounter, Span};
 use crate::pretokenize::pretokens;
-use crate::special::automaton;
 
 /// An added token and how it is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +61,18 @@ pub struct Located {
 
 #[derive(Debug, Default)]
 struct Group {
-    automaton: Option<AhoCorasick>,
+    names: Names,
     tokens: Vec<AddedToken>,
 }
 
 /// A stretch of text: an added token's, or (`None`) ordinary.
 type Stretch = (Option<TokenId>, usize, usize);
+
+type Done = Result<(), Interrupted>;
+
+/// What becomes of each stretch.
+trait Take: FnMut(Stretch) -> Done {}
+impl<F: FnMut(Stretch) -> Done> Take for F {}
 
 impl AddedTokens {
     /// Tokens with an empty text are never found.
@@ -75,7 +81,7 @@ impl AddedTokens {
         let len = tokens.len();
         let group = |tokens: Vec<AddedToken>| {
             let names: Vec<&str> = tokens.iter().map(|token| token.content.as_str()).collect();
-            Group { automaton: automaton(&names), tokens }
+            Group { names: Names::new(&names), tokens }
         };
         let (normalized, raw) = tokens
             .into_iter()
@@ -96,40 +102,46 @@ impl AddedTokens {
         self.len == 0
     }
 
-    fn stretches(&self, text: &str, style: Style) -> Vec<Stretch> {
-        let mut by_raw = Vec::new();
-        self.raw.cut(text, 0, text.len(), style, &mut by_raw);
-        if self.normalized.automaton.is_none() {
-            return by_raw;
-        }
-        let mut stretches = Vec::with_capacity(by_raw.len());
-        for stretch in by_raw {
-            match stretch {
-                (None, start, end) => self.normalized.cut(text, start, end, style, &mut stretches),
-                found => stretches.push(found),
-            }
-        }
-        stretches
+    /// Gives the stretches of a text to `take`, in order.
+    fn cut(&self, text: &str, style: Style, keep_going: &dyn Fn() -> bool, mut take: impl Take) -> Done {
+        self.raw.cut(text, 0..text.len(), style, keep_going, &mut |stretch| match stretch {
+            (None, start, end) => self.normalized.cut(text, start..end, style, keep_going, &mut take),
+            found => take(found),
+        })
     }
 }
 
 impl Group {
-    fn cut(&self, text: &str, from: usize, to: usize, style: Style, stretches: &mut Vec<Stretch>) {
-        let part = &text[from..to];
+    fn cut(
+        &self,
+        text: &str,
+        range: Range<usize>,
+        style: Style,
+        keep_going: &dyn Fn() -> bool,
+        take: &mut impl Take,
+    ) -> Done {
+        let (from, part) = (range.start, &text[range]);
+        let mut finding = self.names.find_in(part, keep_going);
         let mut at = 0;
-        for found in self.automaton.iter().flat_map(|automaton| automaton.find_iter(part)) {
-            let token = &self.tokens[found.pattern().as_usize()];
-            let (mut start, mut end) = (found.start(), found.end());
+        // White space that is known to go from one place to another: a run of it is walked through once, however many
+        // tokens stand in it.
+        let mut space = 0..0;
+        while let Some(found) = finding.next()? {
+            let token = &self.tokens[found.number];
+            let (mut start, mut end) = (found.start, found.end);
             let split = token.special && style.split_special_tokens;
             let inside_word = token.single_word && touches_word(part, start, end);
             if split || inside_word {
                 continue;
             }
             if token.lstrip {
-                start = at.max(part[..start].trim_end().len());
+                start = if at < start { space_before(part, at, start, keep_going)? } else { at };
             }
             if token.rstrip {
-                end = part.len() - part[end..].trim_start().len();
+                if !(space.start <= end && end <= space.end) {
+                    space = end..space_after(part, end, keep_going)?;
+                }
+                end = space.end;
             }
             // A token may begin in white space that the token before took with it (and stretches then overlap), as
             // tokenizers has it; what it must not be is empty.
@@ -137,15 +149,50 @@ impl Group {
                 continue;
             }
             if at < start {
-                stretches.push((None, from + at, from + start));
+                take((None, from + at, from + start))?;
             }
-            stretches.push((Some(token.id), from + start, from + end));
+            take((Some(token.id), from + start, from + end))?;
             at = end;
         }
-        if at < part.len() {
-            stretches.push((None, from + at, to));
-        }
+        if at < part.len() { take((None, from + at, from + part.len())) } else { Ok(()) }
     }
+}
+
+/// White space is walked through in blocks of so many bytes.
+const BLOCK: usize = 1 << 20;
+
+/// Where the white space begins that ends at `to`, if not before `from`.
+fn space_before(text: &str, from: usize, mut to: usize, keep_going: &dyn Fn() -> bool) -> Result<usize, Interrupted> {
+    loop {
+        let mut start = from.max(to.saturating_sub(BLOCK));
+        while !text.is_char_boundary(start) {
+            start -= 1;
+        }
+        to = start + text[start..to].trim_end().len();
+        if to > start || start == from {
+            return Ok(to);
+        }
+        ask(keep_going)?;
+    }
+}
+
+/// Where the white space ends that begins at `from`.
+fn space_after(text: &str, mut from: usize, keep_going: &dyn Fn() -> bool) -> Result<usize, Interrupted> {
+    loop {
+        let mut end = text.len().min(from + BLOCK);
+        while !text.is_char_boundary(end) {
+            end += 1;
+        }
+        from = end - text[from..end].trim_start().len();
+        if from < end || end == text.len() {
+            return Ok(from);
+        }
+        ask(keep_going)?;
+    }
+}
+
+fn ask(keep_going: &dyn Fn() -> bool) -> Done {
+    if keep_going() { Ok(()) } else { Err(Interrupted) }
 }
 
 fn is_word(character: char) -> bool {
@@ -186,18 +233,16 @@ impl Encoding {
     ) -> Result<Vec<TokenId>, Interrupted> {
         let mut ids = Vec::with_capacity(text.len() / 4 + 1);
         let mut prefixed = String::new();
-        for (id, start, end) in added.stretches(text, style) {
-            match id {
-                Some(id) => {
-                    ids.push(id);
-                    scratch.worked(end - start, keep_going)?;
-                }
-                None => {
-                    let part = prefix(&text[start..end], style, &mut prefixed);
-                    self.encode_ordinary_into(part, scratch, &mut ids, keep_going)?;
-                }
+        added.cut(text, style, keep_going, |(id, start, end)| match id {
+            Some(id) => {
+                ids.push(id);
+                scratch.worked(end - start, keep_going)
             }
-        }
+            None => {
+                let part = prefix(&text[start..end], style, &mut prefixed);
+                self.encode_ordinary_into(part, scratch, &mut ids, keep_going)
+            }
+        })?;
         Ok(ids)
     }
 
@@ -216,38 +261,67 @@ impl Encoding {
         let mut located = Located::default();
         let mut prefixed = String::new();
         let mut pretoken_number = 0;
-        // `chars_before` characters begin before byte `at`.
-        let (mut at, mut chars_before) = (0, 0);
-        for (id, start, end) in added.stretches(text, style) {
-            // Stretches follow each other, except where one begins in white space that the one before took.
-            chars_before -= text[start.min(at)..at].chars().count();
-            let chars = text[start..end].chars().count();
+        // Stretches follow each other, except where one begins in white space that the one before took.
+        let (mut starts, mut ends) = (CharsBefore::new(text), CharsBefore::new(text));
+        added.cut(text, style, keep_going, |(id, start, end)| {
+            if start == ends.at {
+                starts = ends;
+            }
+            let chars_before = starts.place(start);
+            let chars_after = ends.place(end);
             if let Some(id) = id {
                 located.ids.push(id);
-                located.offsets.push((chars_before, chars_before + chars));
+                located.offsets.push((chars_before, chars_after));
                 located.pretokens.push(pretoken_number);
                 pretoken_number += 1;
-                scratch.worked(end - start, keep_going)?;
-            } else {
-                let part = prefix(&text[start..end], style, &mut prefixed);
-                let prefix_len = part.len() - (end - start);
-                let first = located.ids.len();
-                for pretoken in pretokens(part) {
-                    self.encode_ordinary_into(pretoken, scratch, &mut located.ids, keep_going)?;
-                    located.pretokens.resize(located.ids.len(), pretoken_number);
-                    pretoken_number += 1;
-                }
-                let spans = char_spans(part, &self.byte_spans(&located.ids[first..]));
-                // A prefix space stands for the first character of the text: it begins and ends no later than that.
-                located.offsets.extend(spans.into_iter().map(|(start, end)| {
-                    let (start, end) = (start.saturating_sub(prefix_len), end.saturating_sub(prefix_len).max(1));
-                    (chars_before + start, chars_before + end)
-                }));
+                return scratch.worked(end - start, keep_going);
             }
-            chars_before += chars;
-            at = end;
-        }
+            let part = prefix(&text[start..end], style, &mut prefixed);
+            let prefix_len = part.len() - (end - start);
+            let (ascii, mut chars, mut at) = (part.is_ascii(), CharCounter::new(part), 0);
+            for pretoken in pretokens(part) {
+                let first = located.ids.len();
+                self.encode_ordinary_into(pretoken, scratch, &mut located.ids, keep_going)?;
+                located.pretokens.resize(located.ids.len(), pretoken_number);
+                pretoken_number += 1;
+                for some in located.ids[first..].chunks(BLOCK) {
+                    if some.len() == BLOCK {
+                        ask(keep_going)?;
+                    }
+                    located.offsets.extend(some.iter().map(|&id| {
+                        let bytes = (at, at + self.text_len(id));
+                        at = bytes.1;
+                        let (start, end) = if ascii { bytes } else { chars.span(bytes) };
+                        // A prefix space stands for the first character of the text: it begins and ends no later than that.
+                        let (start, end) = (start.saturating_sub(prefix_len), end.saturating_sub(prefix_len).max(1));
+                        (chars_before + start, chars_before + end)
+                    }));
+                }
+            }
+            Ok(())
+        })?;
         Ok(located)
+    }
+}
+
+/// How many characters begin before a byte; quick for places near the last one that was asked for.
+#[derive(Clone, Copy)]
+struct CharsBefore<'t> {
+    text: &'t str,
+    at: usize,
+    chars: usize,
+}
+
+impl<'t> CharsBefore<'t> {
+    fn new(text: &'t str) -> Self {
+        CharsBefore { text, at: 0, chars: 0 }
+    }
+
+    fn place(&mut self, at: usize) -> usize {
+        let between = self.text[self.at.min(at)..self.at.max(at)].chars().count();
+        self.chars = if at < self.at { self.chars - between } else { self.chars + between };
+        self.at = at;
+        self.chars
     }
 }
 

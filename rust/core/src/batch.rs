@@ -341,11 +341,11 @@ impl Encoding {
         let mut portions = Vec::new();
         let (mut first, mut bytes) = (0, 0);
         for (index, text) in texts.iter().enumerate() {
-            policy.check(text).map_err(|error| BatchError { index, error: error.into() })?;
-            let looked_at = scratch.worked(text.len() / 8 + TEXT_COST, keep_going);
-            looked_at.map_err(|stop| BatchError { index, error: stop.into() })?;
-            for part in policy.parts(text) {
-                match part {
+            let stopped = |stop: Interrupted| BatchError { index, error: stop.into() };
+            policy.check(text, keep_going).map_err(|error| BatchError { index, error })?;
+            scratch.worked(text.len() / 8 + TEXT_COST, keep_going).map_err(stopped)?;
+            for part in policy.parts(text, keep_going) {
+                match part.map_err(stopped)? {
                     Part::Special(text, id) => {
                         pieces.push(Piece::Special(index, id));
                         bytes += text.len();

@@ -21,6 +21,7 @@ mod bpe;
 pub mod cuts;
 mod encoding;
 pub mod load;
+mod names;
 pub mod offsets;
 mod pages;
 pub mod pretokenize;

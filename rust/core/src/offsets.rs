@@ -23,12 +23,12 @@ impl Encoding {
         scratch: &mut Scratch,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(Vec<TokenId>, Vec<Span>), EncodeError> {
-        policy.check(text)?;
+        policy.check(text, keep_going)?;
         let mut ids = Vec::with_capacity(text.len() / 4 + 1);
         let mut spans = Vec::with_capacity(text.len() / 4 + 1);
         let mut at = 0;
-        for part in policy.parts(text) {
-            let end = match part {
+        for part in policy.parts(text, keep_going) {
+            let end = match part? {
                 Part::Special(special, id) => {
                     ids.push(id);
                     spans.push((at, at + special.len()));

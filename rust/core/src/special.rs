@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, Input, MatchKind};
-use memchr::memmem;
-
-use crate::bpe::TokenId;
+use crate::bpe::{Interrupted, TokenId};
+use crate::encoding::EncodeError;
+use crate::names::{Finding, Names};
 
 /// The special tokens of a vocabulary.
 #[derive(Debug, Default)]
@@ -92,10 +91,7 @@ pub enum Part<'t> {
 
 #[derive(Clone, Debug, Default)]
 struct Matcher {
-    /// `None` when there is nothing to find.
-    automaton: Option<AhoCorasick>,
-    /// Finds the name where there is but one, as in GPT-2: in half the time that the automaton takes for a short text.
-    single: Option<memmem::Finder<'static>>,
+    search: Names,
     ids: Vec<TokenId>,
     names: Vec<String>,
 }
@@ -103,32 +99,8 @@ struct Matcher {
 impl Matcher {
     fn new(tokens: Vec<(String, TokenId)>) -> Self {
         let (names, ids): (Vec<_>, Vec<_>) = tokens.into_iter().unzip();
-        let single = match &names[..] {
-            [name] => Some(memmem::Finder::new(name).into_owned()),
-            _ => None,
-        };
-        Matcher { automaton: automaton(&names), single, ids, names }
+        Matcher { search: Names::new(&names), ids, names }
     }
-
-    /// The first of the names in the text: its number, and the byte that it begins at.
-    #[inline]
-    fn first(&self, text: &str) -> Option<(usize, usize)> {
-        if let Some(single) = &self.single {
-            return single.find(text.as_bytes()).map(|start| (0, start));
-        }
-        let found = self.automaton.as_ref()?.find(text)?;
-        Some((found.pattern().as_usize(), found.start()))
-    }
-}
-
-/// Finds names: leftmost first, and of those the longest. `None` if there are no names.
-pub(crate) fn automaton<S: AsRef<str>>(names: &[S]) -> Option<AhoCorasick> {
-    if names.is_empty() {
-        return None;
-    }
-    let names = names.iter().map(|name| name.as_ref().as_bytes());
-    // Fails only past 2^31 states, and the caller's list is far smaller; then nothing is found rather than a panic.
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names).ok()
 }
 
 impl SpecialTokens {
@@ -198,48 +170,79 @@ impl Policy<'_> {
     /// Refuses a text that holds a disallowed special token.
     ///
     /// # Errors
-    /// [`SpecialError::Disallowed`], naming the first one.
-    pub fn check(&self, text: &str) -> Result<(), SpecialError> {
-        match self.disallowed.first(text) {
+    /// [`SpecialError::Disallowed`] or [`SpecialError::Unwanted`], naming the first one; [`EncodeError::Interrupted`]
+    /// when `keep_going` said no.
+    #[inline]
+    pub fn check(&self, text: &str, keep_going: &dyn Fn() -> bool) -> Result<(), EncodeError> {
+        match self.disallowed.search.find_in(text, keep_going).next()? {
             None => Ok(()),
-            Some((number, byte)) => {
-                let token = self.disallowed.names[number].clone();
-                let character = text[..byte].chars().count();
-                Err(if self.disallowed.ids[number] == NOT_SPECIAL {
-                    SpecialError::Unwanted { token, character, byte }
-                } else {
-                    SpecialError::Disallowed { token, character, byte }
-                })
-            }
+            Some(found) => Err(self.refusal(text, found.number, found.start).into()),
+        }
+    }
+
+    #[cold]
+    fn refusal(&self, text: &str, number: usize, byte: usize) -> SpecialError {
+        let token = self.disallowed.names[number].clone();
+        let character = text[..byte].chars().count();
+        if self.disallowed.ids[number] == NOT_SPECIAL {
+            SpecialError::Unwanted { token, character, byte }
+        } else {
+            SpecialError::Disallowed { token, character, byte }
         }
     }
 
     /// Whether any special token could be found at all.
     pub(crate) fn allows_none(&self) -> bool {
-        self.allowed.automaton.is_none()
+        self.allowed.search.is_empty()
     }
 
     /// Cuts the text into ordinary stretches and allowed special tokens, in order.
-    pub fn parts<'t>(&self, text: &'t str) -> impl Iterator<Item = Part<'t>> {
-        let mut at = 0;
-        let mut pending = None;
-        std::iter::from_fn(move || {
-            if let Some(special) = pending.take() {
-                return Some(special);
+    pub fn parts<'a, 't>(&'a self, text: &'t str, keep_going: &'a dyn Fn() -> bool) -> Parts<'a, 't> {
+        let finding = self.allowed.search.find_in(text, keep_going);
+        Parts { finding, text, ids: &self.allowed.ids, at: 0, pending: None, ended: false }
+    }
+}
+
+/// What [`Policy::parts`] gives; after the first [`Interrupted`], nothing more.
+pub struct Parts<'a, 't> {
+    finding: Finding<'a, 't>,
+    text: &'t str,
+    ids: &'a [TokenId],
+    at: usize,
+    pending: Option<Part<'t>>,
+    ended: bool,
+}
+
+impl<'t> Iterator for Parts<'_, 't> {
+    type Item = Result<Part<'t>, Interrupted>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(special) = self.pending.take() {
+            return Some(Ok(special));
+        }
+        if self.ended {
+            return None;
+        }
+        let found = match self.finding.next() {
+            Ok(found) => found,
+            Err(stop) => {
+                self.ended = true;
+                return Some(Err(stop));
             }
-            let found =
-                self.allowed.automaton.as_ref().and_then(|automaton| automaton.find(Input::new(text).range(at..)));
-            let (start, end) = found.map_or((text.len(), text.len()), |found| (found.start(), found.end()));
-            let ordinary = &text[at..start];
-            at = end;
-            if let Some(found) = found {
-                let special = Part::Special(&text[start..end], self.allowed.ids[found.pattern().as_usize()]);
+        };
+        let (start, end) = found.map_or((self.text.len(), self.text.len()), |found| (found.start, found.end));
+        let ordinary = &self.text[self.at..start];
+        self.at = end;
+        match found {
+            None => self.ended = true,
+            Some(found) => {
+                let special = Part::Special(&self.text[start..end], self.ids[found.number]);
                 if ordinary.is_empty() {
-                    return Some(special);
+                    return Some(Ok(special));
                 }
-                pending = Some(special);
+                self.pending = Some(special);
             }
-            (!ordinary.is_empty()).then_some(Part::Ordinary(ordinary))
-        })
+        }
+        (!ordinary.is_empty()).then_some(Ok(Part::Ordinary(ordinary)))
     }
 }

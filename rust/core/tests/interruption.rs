@@ -123,6 +123,93 @@ fn work_on_a_text_stops_at_every_question() {
     }
 }
 
+/// So many names that they are looked for byte by byte.
+fn names() -> impl Iterator<Item = String> {
+    (0..300).map(|number| format!("{}z{number}", char::from(b'a' + (number % 26) as u8)))
+}
+
+#[test]
+fn looking_for_names_is_interrupted_too() {
+    let special = names().zip(1000..).collect();
+    let tokens = (0..=255u8).map(|byte| (vec![byte], TokenId::from(byte))).collect();
+    let encoding = Encoding::new(Definition { tokens, special, ..Definition::default() }).unwrap();
+    let text = "low lower ".repeat(1 << 19);
+    let asked = |work: &dyn Fn(&Patience)| {
+        let patience = Patience::of(usize::MAX);
+        work(&patience);
+        patience.asked()
+    };
+    let ordinary = asked(&|patience| {
+        let (mut scratch, mut ids) = (Scratch::default(), Vec::new());
+        encoding.encode_ordinary_into(&text, &mut scratch, &mut ids, &|| patience.keep_going()).unwrap();
+    });
+    // Once for every MiB or so; disallowed and allowed names are looked for one after the other.
+    let search = text.len() / (1 << 20) - 1;
+    let (allowed, disallowed) = (Choice::Only(names().take(150).collect()), Choice::All);
+    for (name, (allowed, disallowed), searches) in
+        [("disallowed", (&Choice::Only(Vec::new()), &disallowed), 1), ("both", (&allowed, &disallowed), 2)]
+    {
+        let policy = encoding.special().policy(allowed, disallowed).unwrap();
+        for (road, work) in ROADS.iter().filter(|(road, _)| !["added", "located"].contains(road)) {
+            let asked = asked(&|patience| {
+                work(&encoding, &text, &policy, &mut Scratch::default(), patience).unwrap();
+            });
+            assert!(asked >= ordinary + searches * search, "{name}, {road}: {asked} times, {ordinary} without names");
+            for most in [0, search, 2 * search + 1, asked - 2] {
+                let patience = Patience::of(most);
+                let stopped = work(&encoding, &text, &policy, &mut Scratch::default(), &patience);
+                let found = (stopped, patience.asked());
+                assert_eq!(found, (Err(EncodeError::Interrupted(Interrupted)), most + 1), "{name}, {road}");
+            }
+        }
+    }
+    let nothing = encoding.special().ignored();
+    for (road, work) in ROADS.iter().filter(|(road, _)| ["added", "located"].contains(road)) {
+        let asked = asked(&|patience| {
+            work(&encoding, &text, &nothing, &mut Scratch::default(), patience).unwrap();
+        });
+        assert!(asked >= ordinary + search, "{road}: {asked} times, {ordinary} without names");
+    }
+}
+
+#[test]
+fn names_that_no_rule_lets_pass_and_white_space_are_interrupted_too() {
+    let token = |content: &str, single_word, strip| AddedToken {
+        content: content.to_owned(),
+        id: 1000,
+        single_word,
+        lstrip: strip,
+        rstrip: strip,
+        normalized: false,
+        special: false,
+    };
+    let letters = "a".repeat(3 << 20);
+    let space = " ".repeat(3 << 20);
+    for (token, text) in [
+        (token("a", true, false), letters),
+        (token("<x>", false, true), format!("<x>{space}.")),
+        (token("<x>", false, true), format!(".{space}<x>")),
+    ] {
+        let added = AddedTokens::new(vec![token]);
+        let run = |most, locate| {
+            let patience = Patience::of(most);
+            let keep_going = || patience.keep_going();
+            let scratch = &mut Scratch::default();
+            let ids = if locate {
+                GPT2.encode_added_located(&text, &added, PLAIN, scratch, &keep_going).map(|found| found.ids)
+            } else {
+                GPT2.encode_added(&text, &added, PLAIN, scratch, &keep_going)
+            };
+            (ids, patience.asked())
+        };
+        for locate in [false, true] {
+            let (whole, asked) = run(usize::MAX, locate);
+            assert!(whole.is_ok() && asked >= 2, "{:?}: {asked}", &text[..9]);
+            assert_eq!(run(1, locate), (Err(Interrupted), 2));
+        }
+    }
+}
+
 #[test]
 fn a_batch_on_threads_stops_and_names_a_text() {
     let long = "low lower ".repeat(1 << 14);

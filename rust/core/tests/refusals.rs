@@ -220,6 +220,6 @@ fn every_error_of_training() {
              max_token_length, or take the text that repeats itself out of the corpus"),
         ("Interrupted", learned("low lower", 300, false), "interrupted"),
     ];
-    // `TooManyPretokens` needs 4 GiB of distinct pretokens.
+    // `TooManyPretokens` needs 4 GiB of distinct pretokens: `src/train/corpus.rs` raises it where less is enough.
     check(TRAIN, &["TooManyPretokens"], train_name, cases);
 }

@@ -6,7 +6,7 @@ use gpt2tok_core::added::{AddedToken, AddedTokens, Style};
 use gpt2tok_core::offsets::char_spans;
 use gpt2tok_core::special::{Choice, SpecialError};
 use gpt2tok_core::stream::Utf8Stream;
-use gpt2tok_core::{EncodeError, Encoding, Interrupted, Scratch};
+use gpt2tok_core::{Definition, EncodeError, Encoding, Interrupted, Scratch};
 use proptest::prelude::*;
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -124,6 +124,51 @@ fn special_tokens_follow_tiktokens_rules() {
         GPT2.encode("", &NONE, &Choice::Only(vec![String::new()])),
         Err(EncodeError::Special(SpecialError::Empty))
     );
+}
+
+#[test]
+fn a_name_is_found_wherever_a_long_text_holds_it() {
+    let names = ["ab", "abab", "b ", "\u{e9}\u{e9}"];
+    let special = names.iter().zip(60_000..).map(|(name, id)| ((*name).to_owned(), id)).collect();
+    let encoding = Encoding::new(Definition { special, ..GPT2.definition() }).unwrap();
+    // Leftmost first, of those the longest, told by hand; and one alone, which is looked for in another way.
+    let cases: [(&[&str], &str, &[u32]); 5] = [
+        (&names, "abab", &[60_001]),
+        (&names, "ababab ", &[60_001, 60_000, 220]),
+        (&names, "ab b ", &[60_000, 220, 60_002]),
+        (&names, "b\u{e9}\u{e9}", &[65, 60_003]),
+        (&names[1..2], "ababab", &[60_001, 397]),
+    ];
+    let filler = "x".repeat((1 << 20) - 16);
+    for (allowed, middle, wanted) in cases {
+        let allowed = Choice::Only(allowed.iter().map(ToString::to_string).collect());
+        for shift in 0..24 {
+            let (before, after) = (format!("{filler}{:shift$}", ""), "y".repeat(9));
+            let text = format!("{before}\n{middle}{after}");
+            let mut ids = encoding.encode_ordinary(&format!("{before}\n"));
+            ids.extend(wanted);
+            // What follows the last name is a text of its own.
+            let last = *ids.last().unwrap();
+            if last < 60_000 {
+                let rest = encoding.decode_bytes(&[ids.pop().unwrap()]).unwrap();
+                ids.extend(encoding.encode_ordinary(&format!("{}{after}", String::from_utf8(rest).unwrap())));
+            } else {
+                ids.extend(encoding.encode_ordinary(&after));
+            }
+            assert_eq!(
+                encoding.encode(&text, &allowed, &NONE).unwrap(),
+                ids,
+                "{middle:?} after {} bytes",
+                before.len()
+            );
+            let found = encoding.encode(&text, &NONE, &allowed).unwrap_err();
+            let EncodeError::Special(SpecialError::Disallowed { byte, .. }) = found else { panic!("{found:?}") };
+            assert_eq!(
+                byte,
+                text.find(|c| "ab\u{e9}".contains(c)).unwrap() + usize::from(middle.starts_with("b\u{e9}"))
+            );
+        }
+    }
 }
 
 #[test]

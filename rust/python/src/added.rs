@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 ///
 /// Each is (content, id, single_word, lstrip, rstrip, normalized, special).
 #[pyclass(name = "AddedTokens", module = "gpt2tok._core", frozen)]
-pub(crate) struct PyAddedTokens(pub(crate) AddedTokens);
+pub(crate) struct PyAddedTokens(pub(crate) Box<AddedTokens>);
 
 const _: () = assert!(align_of::<PyAddedTokens>() <= 16); // as for `PyEncoding`
 
@@ -26,7 +26,7 @@ impl PyAddedTokens {
             normalized,
             special,
         };
-        PyAddedTokens(AddedTokens::new(tokens.into_iter().map(token).collect()))
+        PyAddedTokens(Box::new(AddedTokens::new(tokens.into_iter().map(token).collect())))
     }
 
     fn __len__(&self) -> usize {

@@ -189,9 +189,14 @@ unsafe fn set_item(list: *mut ffi::PyObject, place: ffi::Py_ssize_t, item: *mut 
     }
 }
 
+/// A list of numbers that are not ids.
+pub(crate) fn numbers<'py>(py: Python<'py>, numbers: &[usize]) -> PyResult<Bound<'py, PyList>> {
+    list_by_parts(py, numbers, |part| PyList::new(py, part))
+}
+
 /// A list of (start, end).
 pub(crate) fn spans<'py>(py: Python<'py>, spans: &[Span]) -> PyResult<Bound<'py, PyList>> {
-    span_list(py, spans, |part| PyList::new(py, part))
+    list_by_parts(py, spans, |part| PyList::new(py, part))
 }
 
 /// Ascending byte spans of `text` as a list of (start, end) in characters.
@@ -200,15 +205,15 @@ pub(crate) fn char_spans<'py>(py: Python<'py>, text: &str, spans: &[Span]) -> Py
         return self::spans(py, spans);
     }
     let mut chars = CharCounter::new(text);
-    span_list(py, spans, |part| PyList::new(py, part.iter().map(|&span| chars.span(span)).collect::<Vec<_>>()))
+    list_by_parts(py, spans, |part| PyList::new(py, part.iter().map(|&span| chars.span(span)).collect::<Vec<_>>()))
 }
 
-fn span_list<'py>(
+fn list_by_parts<'py, T>(
     py: Python<'py>,
-    spans: &[Span],
-    mut list_of: impl FnMut(&[Span]) -> PyResult<Bound<'py, PyList>>,
+    items: &[T],
+    mut list_of: impl FnMut(&[T]) -> PyResult<Bound<'py, PyList>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let (first, rest) = spans.split_at(spans.len().min(CHECK_EVERY));
+    let (first, rest) = items.split_at(items.len().min(CHECK_EVERY));
     let list = list_of(first)?;
     for part in rest.chunks(CHECK_EVERY) {
         py.check_signals()?;

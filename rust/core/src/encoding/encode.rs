@@ -65,12 +65,12 @@ impl Encoding {
         sink: &mut impl Sink,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), EncodeError> {
-        policy.check(text)?;
+        policy.check(text, keep_going)?;
         if policy.allows_none() {
             return Ok(self.encode_ordinary_into(text, scratch, sink, keep_going)?);
         }
-        for part in policy.parts(text) {
-            match part {
+        for part in policy.parts(text, keep_going) {
+            match part? {
                 Part::Ordinary(text) => self.encode_ordinary_into(text, scratch, sink, keep_going)?,
                 Part::Special(text, id) => {
                     sink.push(id);

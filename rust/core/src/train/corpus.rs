@@ -47,8 +47,8 @@ impl Slot for u32 {
     }
 }
 
-/// Places are `u32`.
-const LIMIT: u64 = u32::MAX as u64;
+/// Places are `u32`. This crate's own tests fill a smaller one.
+const LIMIT: u64 = if cfg!(test) { 1 << 15 } else { u32::MAX as u64 };
 
 /// The counts below this are sorted by counting, the few above by comparing.
 const FREQUENT: usize = 1 << 16;
@@ -157,5 +157,29 @@ impl Counts {
             run += 1;
         }
         self.runs[run].1
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)] // in a test, a failure is the report
+mod tests {
+    use crate::train::{Cut, Options, TrainError, Trainer, Watch};
+
+    fn learned(pretokens: &[String]) -> TrainError {
+        let mut trainer = Trainer::new(Options::new(300)).unwrap();
+        trainer.push(&pretokens.join(" "), Cut::Nowhere).unwrap();
+        trainer.learn(None, Watch::default()).map(|_| ()).unwrap_err()
+    }
+
+    /// Twice 4 GiB of distinct pretokens, in small.
+    #[test]
+    fn more_distinct_pretokens_than_there_are_places() {
+        let in_a_shard = learned(&["a".repeat((1 << 16) + 1)]);
+        assert_eq!(in_a_shard, TrainError::TooManyPretokens { bytes: 65_537, limit: 65_536 });
+        // Each 10,000 letters, a space before all but the first, one place between, one at the start.
+        let pretokens = ["a", "b", "c", "d"].map(|letter| letter.repeat(10_000));
+        let in_all = learned(&pretokens);
+        assert_eq!(in_all, TrainError::TooManyPretokens { bytes: 40_008, limit: 32_768 });
+        assert!(in_all.to_string().contains("40008") && in_all.to_string().contains("32768"), "{in_all}");
     }
 }

@@ -1,7 +1,5 @@
 //! `Encoding`: text to ids around Hugging Face's added tokens; what `GPT2TokenizerFast` stands on.
 
-use gpt2tok_core::TokenId;
-use gpt2tok_core::offsets::Span;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -11,6 +9,7 @@ use crate::arguments::{self, OnInvalid};
 use crate::batch;
 use crate::errors::from_encode;
 use crate::interrupt::{KeepGoing, WORTH_DETACHING, run_here, with_scratch};
+use crate::lists;
 
 #[pymethods]
 impl PyEncoding {
@@ -50,20 +49,21 @@ impl PyEncoding {
 
     /// As encode_added, with each id's (start, end) in characters and the index of the split it came from.
     #[pyo3(signature = (text, added, *, add_prefix_space, split_special_tokens))]
-    fn encode_added_with_offsets(
+    fn encode_added_with_offsets<'py>(
         &self,
-        py: Python<'_>,
-        text: Any<'_, '_>,
+        py: Python<'py>,
+        text: Any<'_, 'py>,
         added: &PyAddedTokens,
         add_prefix_space: bool,
         split_special_tokens: bool,
-    ) -> PyResult<(Vec<TokenId>, Vec<Span>, Vec<usize>)> {
+    ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>)> {
         let text = arguments::text(text, OnInvalid::Refuse, &"text")?;
         let (text, style) = (&*text, style(add_prefix_space, split_special_tokens));
         let encode = |keep_going: &KeepGoing<'_>| {
             with_scratch(|scratch| self.0.encode_added_located(text, &added.0, style, scratch, keep_going))
         };
         let located = run_here(py, encode)?.map_err(|stop| from_encode(stop.into()))?;
-        Ok((located.ids, located.offsets, located.pretokens))
+        let ids = self.2.list(py, &located.ids, self.0.n_vocab())?;
+        Ok((ids, lists::spans(py, &located.offsets)?, lists::numbers(py, &located.pretokens)?))
     }
 }
