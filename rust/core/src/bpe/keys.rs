@@ -45,6 +45,14 @@ impl Key {
         self.owned_by(0)
     }
 
+    /// Whether all bytes from the second one on, of at least 9, are the same.
+    #[inline(always)]
+    pub(crate) fn repeats_its_second_byte(self) -> bool {
+        let second = (self.low >> 8 & 0xff) * 0x0101_0101_0101_0101;
+        let (_, high) = KEPT[self.len()];
+        (self.low ^ second) >> 8 == 0 && (self.high ^ second) & high == 0
+    }
+
     /// How long the text is; 0 for the key that none has.
     #[inline(always)]
     pub(crate) fn len(self) -> usize {
