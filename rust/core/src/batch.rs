@@ -99,7 +99,7 @@ impl<'v, T: Id> Collect<'v, T> {
         let is_new = self.told == 0 || self.ids.capacity() != before;
         let window = count.max(WINDOW / size_of::<T>()).min(self.ids.capacity() - self.ids.len());
         let memory = self.ids.spare_capacity_mut();
-        if is_new {
+        if is_new && size_of_val(memory) >= pages::LARGE_SINCE {
             pages::make_large(memory);
         }
         pages::hand_out(&mut memory[..window]);

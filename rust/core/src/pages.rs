@@ -8,7 +8,7 @@ const WORTH_ASKING: usize = 1 << 16;
 /// Pages of this size are asked for where much lies together: one fault in place of 512.
 pub(crate) const LARGE: usize = 1 << 21;
 
-/// Memory of this size gets large pages: what is left unused of the last one is little beside it.
+/// Memory that is filled bit by bit gets large pages from this size on: what is left unused of the last one is little beside it.
 pub(crate) const LARGE_SINCE: usize = 2 * LARGE;
 
 /// Has the system hand out the pages of this memory now, which is all written to soon. Nothing in it changes, and a
@@ -25,9 +25,7 @@ pub(crate) fn hand_out<T: Copy>(memory: &mut [T]) {
 /// Has the system hand out this memory, when it is written to, in large pages. It may be one that does not.
 pub(crate) fn make_large<T: Copy>(memory: &mut [T]) {
     #[cfg(target_os = "linux")]
-    if size_of_val(memory) >= LARGE_SINCE {
-        advise(memory, LARGE, libc::MADV_HUGEPAGE);
-    }
+    advise(memory, LARGE, libc::MADV_HUGEPAGE);
     #[cfg(not(target_os = "linux"))]
     let _ = memory;
 }

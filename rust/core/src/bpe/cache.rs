@@ -3,18 +3,22 @@
 //! An entry holds up to 15 bytes of text, compared whole, and up to 7 ids, so a lookup touches one line and tells a token
 //! from a pretoken of several in no other way than by how far it moves on. Two entries share a set; what finds its set
 //! full goes into one of the next three, and only where these are full, too, it puts the older one out of its own. The
-//! cache begins small, doubles when three of four entries are taken, and stops at 4 MiB: it is never wiped, and text
-//! made to collide costs a look in vain and no more.
+//! cache begins small and grows when three of four entries are taken, to a large page of 2 MiB and then to two: it is
+//! never wiped, and text made to collide costs a look in vain and no more.
 
 use std::hint::select_unpredictable;
 use std::sync::Arc;
 
 use super::keys::Key;
+use super::phrases::Phrases;
 use super::prefetch::prefetch;
-use crate::pages::{LARGE, LARGE_SINCE, hand_out, make_large};
+use crate::pages::{LARGE, hand_out, make_large};
 
 const FIRST_SETS: usize = 1 << 12;
 const MOST_SETS: usize = 1 << 16;
+
+/// So many fill a large page.
+const LARGE_SETS: usize = LARGE / size_of::<Set>();
 
 /// So many sets, one after the other, may hold an entry: those that many texts hash to would put each other out.
 const REACH: usize = 4;
@@ -82,6 +86,8 @@ pub(super) struct Cache {
     /// Entries that are not empty.
     count: usize,
     owners: Vec<Arc<()>>,
+    /// What is too long for these sets.
+    pub(super) phrases: Phrases,
 }
 
 impl Cache {
@@ -97,6 +103,7 @@ impl Cache {
     fn adopt(&mut self, owner: &Arc<()>) -> usize {
         if self.sets == 0 || self.owners.len() == MOST_OWNERS {
             self.owners.clear();
+            self.phrases.clear();
             self.resize(FIRST_SETS);
         }
         self.owners.push(Arc::clone(owner));
@@ -105,8 +112,9 @@ impl Cache {
 
     /// Empties the cache and gives it so many sets.
     fn resize(&mut self, sets: usize) {
-        // A big cache begins where a large page does: what lies before it is never touched.
-        let align = if sets * size_of::<Set>() < LARGE_SINCE { size_of::<Set>() } else { LARGE };
+        // A cache that grew begins where a large page does: what lies before it is never touched. Over small pages,
+        // prefetching would wait for their addresses.
+        let align = if sets < LARGE_SETS { size_of::<Set>() } else { LARGE };
         let (unit_count, slack) = (sets * size_of::<Set>() / 2, align / 2);
         self.units = vec![0; unit_count + slack];
         self.first = self.units.as_ptr().align_offset(align).min(slack);
@@ -186,7 +194,7 @@ impl Cache {
     fn grow(&mut self) {
         let old = std::mem::take(&mut self.units);
         let (old_first, old_sets) = (self.first, self.sets);
-        self.resize(2 * old_sets);
+        self.resize((2 * old_sets).max(LARGE_SETS));
         let (entries, _) = old[old_first..].as_chunks::<ENTRY>();
         // The second of a set is the older one: it goes in first.
         for set in entries[..2 * old_sets].chunks_exact(2) {

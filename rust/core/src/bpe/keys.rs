@@ -45,6 +45,14 @@ impl Key {
         self.owned_by(0)
     }
 
+    /// Whether all bytes from the second one on are the same.
+    #[inline(always)]
+    pub(crate) fn repeats_its_second_byte(self) -> bool {
+        let second = (self.low >> 8 & 0xff) * 0x0101_0101_0101_0101;
+        let (low, high) = KEPT[self.len()];
+        (self.low ^ second) & low & !0xff == 0 && (self.high ^ second) & high == 0
+    }
+
     /// How long the text is; 0 for the key that none has.
     #[inline(always)]
     pub(crate) fn len(self) -> usize {
@@ -104,4 +112,26 @@ pub(crate) fn hash_bytes(bytes: &[u8]) -> u64 {
 /// How many slots, a power of two, a table for `entries` gets: at most two thirds are ever full.
 pub(crate) fn slots_for(entries: usize) -> usize {
     (entries + entries / 2).next_power_of_two().max(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_knows_whether_its_text_is_one_byte_and_another_again_and_again() {
+        for len in 2..=MAX_LEN {
+            for again in [b' ', 0, 0xff] {
+                let mut text = [b'x'; 32];
+                text[1..len].fill(again);
+                let key = |text: &[u8]| Key::new(text, 0, len).owned_by(OWNER);
+                assert!(key(&text).repeats_its_second_byte(), "{len}");
+                for at in 2..len {
+                    let mut other = text;
+                    other[at] ^= 1;
+                    assert!(!key(&other).repeats_its_second_byte(), "{len} {at}");
+                }
+            }
+        }
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) mod keys;
 mod linear;
 mod naive;
 mod pairs;
+mod phrases;
 mod portion;
 mod prefetch;
 mod short;

@@ -6,17 +6,24 @@
 
 use super::cache::View;
 use super::keys::{Key, MAX_LEN};
+use super::phrases::{self, Phrase};
 use super::stage::{ENOUGH, Stage, Unit};
 use super::{Bpe, Interrupted, Scratch, Sink, TokenId};
 
 /// So many pretokens are hashed together, before the first of them is looked up: what their sets hold is on its way from
 /// memory meanwhile.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Batch {
     keys: [Key; BATCH],
     hashes: [u64; BATCH],
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { keys: [Key::default(); BATCH], hashes: [0; BATCH] }
+    }
 }
 
 impl Batch {
@@ -135,20 +142,19 @@ impl<U: Unit> Work<'_, U> {
     /// A pretoken of at most 15 bytes that is not where the cache has most.
     #[inline(never)]
     fn learn(&mut self, start: usize, end: usize, key: Key, hash: u64) {
+        // Short indentation is remembered like anything else.
+        if end - start > U::MOST_IDS
+            && key.repeats_its_second_byte()
+            && let Some((one, again)) = self.repeated_byte(start, end)
+        {
+            self.stage.push_repeating(one, again, end - start);
+            return;
+        }
         if let Some(ids) = self.scratch.cache.find_further(key, hash) {
             self.stage.take(&ids);
             return;
         }
-        let bpe = self.bpe;
-        // Short indentation is remembered like anything else.
-        if end - start > U::MOST_IDS
-            && let Some((one, again)) = self.repeated_byte(start, end)
-        {
-            self.stage.push(one);
-            self.stage.fill(again, end - start - 1);
-            return;
-        }
-        let before = self.stage.len;
+        let (bpe, before) = (self.bpe, self.stage.len);
         if let Some(id) = bpe.whole.get_key(key.bare(), hash) {
             self.stage.push(id);
         } else if bpe.whole_is_merged && !self.text[start..end].is_ascii() {
@@ -179,6 +185,10 @@ impl<U: Unit> Work<'_, U> {
                 self.scratch.worked(block, keep_going)?;
                 left -= block;
             }
+            return Ok(());
+        }
+        if end - start <= phrases::MAX_LEN {
+            self.learn_phrase(start, end);
             return Ok(());
         }
         if let Some(id) = bpe.whole.get(text, start, end) {
@@ -212,7 +222,27 @@ impl<U: Unit> Work<'_, U> {
         Ok(())
     }
 
-    /// Cuts at most 15 bytes between characters that no merge joins, and encodes the parts.
+    /// A pretoken of 16 to 46 bytes.
+    fn learn_phrase(&mut self, start: usize, end: usize) {
+        let phrase = Phrase::new(self.text, start, end, self.owner);
+        if let Some(ids) = self.scratch.cache.phrases.find(&phrase) {
+            self.stage.take(&ids);
+            return;
+        }
+        let (bpe, before) = (self.bpe, self.stage.len);
+        if let Some(id) = bpe.whole.get(self.text, start, end) {
+            self.stage.push(id);
+        } else if bpe.whole_is_merged {
+            self.encode_units(start, end);
+        } else {
+            self.merge_segments(start, end);
+        }
+        if let Some(ids) = self.stage.entry_since(before) {
+            self.scratch.cache.phrases.put(&phrase, &ids);
+        }
+    }
+
+    /// Cuts at most 46 bytes between characters that no merge joins, and encodes the parts.
     #[inline]
     fn encode_units(&mut self, start: usize, end: usize) {
         let mut to = self.end_of_unit(start, end);
@@ -267,11 +297,18 @@ impl<U: Unit> Work<'_, U> {
         }
     }
 
-    /// A part of a pretoken, at most 15 bytes, that merges with nothing around it.
+    /// A part of a pretoken, at most 46 bytes, that merges with nothing around it.
     #[inline]
     fn encode_unit(&mut self, start: usize, end: usize) {
         if end - start == 1 {
             self.stage.push(self.bpe.ids[usize::from(self.text[start])]);
+            return;
+        }
+        if end - start > MAX_LEN {
+            match self.bpe.whole.get(self.text, start, end) {
+                Some(id) => self.stage.push(id),
+                None => self.merge_segments(start, end),
+            }
             return;
         }
         let bare = Key::new(self.text, start, end - start);
@@ -302,21 +339,22 @@ impl<U: Unit> Work<'_, U> {
         }
     }
 
-    /// Merges at most 15 bytes, which are no token.
+    /// Merges at most 46 bytes, which are no token.
     fn merge_segments(&mut self, start: usize, end: usize) {
         // So short a segment is never interrupted.
         let _ = self.bpe.encode_segments(self.text, start, end, self.scratch, &mut self.stage, &|| true);
     }
 
     /// The ids of one byte and of another that follows any number of times, if none of them merge: indentation, in GPT-2's
-    /// vocabulary.
+    /// vocabulary. Of at most 15 bytes it is known that they repeat.
     fn repeated_byte(&self, start: usize, end: usize) -> Option<(TokenId, TokenId)> {
         let bpe = self.bpe;
-        let [first, second, rest @ ..] = &self.text[start..end] else { return None };
+        let text = &self.text[start..end];
+        let [first, second, ..] = text else { return None };
         if !bpe.whole_is_merged
             || bpe.joins.contains(*first, *second)
             || bpe.joins.contains(*second, *second)
-            || rest.iter().any(|byte| byte != second)
+            || (text.len() > MAX_LEN && text[1..text.len() - 1] != text[2..])
         {
             return None;
         }

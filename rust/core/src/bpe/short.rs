@@ -8,15 +8,27 @@ pub(super) const MAX_LEN: usize = 32;
 
 /// Longer segments go to the heap.
 pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit: &mut impl FnMut(Symbol)) {
-    let mut count = segment.len();
+    let count = segment.len();
     if count > MAX_LEN {
         // Never interrupted: this door is for tests and for the tokens of a vocabulary, which are bounded.
         let _ = heap::merge(bpe, segment, Rank::LAST, scratch, emit, &|| true);
         return;
     }
-    let mut symbols = [Symbol(0); MAX_LEN + 1];
+    // Most are shorter, and to fill the arrays takes its time.
+    if count < 16 {
+        merge_within::<16>(bpe, segment, emit)
+    } else {
+        merge_within::<{ MAX_LEN + 1 }>(bpe, segment, emit)
+    }
+}
+
+/// A segment of fewer bytes than `ROOM`.
+#[inline(always)]
+fn merge_within<const ROOM: usize>(bpe: &Bpe, segment: &[u8], emit: &mut impl FnMut(Symbol)) {
+    let mut count = segment.len();
+    let mut symbols = [Symbol(0); ROOM];
     // steps[i] merges symbols[i] with symbols[i + 1]; the last one has no neighbour.
-    let mut steps = [Step::NONE; MAX_LEN + 1];
+    let mut steps = [Step::NONE; ROOM];
     for (symbol, &byte) in symbols.iter_mut().zip(segment) {
         *symbol = Symbol::of_byte(byte);
     }

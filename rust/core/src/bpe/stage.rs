@@ -135,6 +135,16 @@ impl<U: Unit> Stage<U> {
         (1..=U::MOST_IDS).contains(&ids.len()).then(|| U::to_entry(ids))
     }
 
+    /// One id and another that follows, `count` in all, at most 16.
+    #[inline(always)]
+    pub(super) fn push_repeating(&mut self, one: TokenId, again: TokenId, count: usize) {
+        if let Some(room) = self.room(2).first_chunk_mut::<16>() {
+            *room = [U::of(again); 16];
+            room[0] = U::of(one);
+            self.len += count;
+        }
+    }
+
     /// The same id again and again.
     pub(super) fn fill(&mut self, id: TokenId, count: usize) {
         if self.ids.len() < self.len + count {
