@@ -159,7 +159,7 @@ fn the_embedded_vocabulary_needs_no_check() {
 fn long_runs_agree() {
     let mut scratch = Scratch::default();
     for unit in ["a", " ", "ab", "Ġ", "é", "-=", "abcabd", "0", "aA"] {
-        for len in [31, 32, 33, 127, 128, 129, 1000, 3001] {
+        for len in [0, 1, 2, 16, 17, 31, 32, 33, 127, 128, 129, 1000, 3001] {
             let segment = unit.repeat(len).into_bytes();
             let wanted = GPT2.merge_by(Method::Heap, &segment, &mut scratch);
             for method in [Method::Windows, Method::Linear] {

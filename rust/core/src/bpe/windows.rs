@@ -174,7 +174,7 @@ impl Bounds {
         let linear::Scratch { tokens, closed } = state;
         let mut found = Found { tokens, at: 0, expected: NONE, floor: None, furthest: 0, retries: 0 };
         let (mut blocks, mut stretch, mut stretched) = (0usize, STRETCH, 0);
-        loop {
+        while found.at < segment.len() {
             blocks += 1;
             if blocks.is_multiple_of(BLOCKS_A_QUESTION) && !keep_going() {
                 return Err(Interrupted);
@@ -321,4 +321,38 @@ impl Bounds {
 #[inline(always)]
 fn place(left: u8, right: u8) -> usize {
     usize::from(left) << 8 | usize::from(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Encoding, Method};
+
+    /// What processors without AVX2 run, held to the heap.
+    #[test]
+    fn windows_by_words_agree_with_the_heap() {
+        let gpt2 = Encoding::gpt2();
+        let bpe = gpt2.bpe();
+        let bounds = Bounds::new(&bpe.pairs, bpe.ids.len());
+        let mut scratch = super::super::Scratch::default();
+        let mut state = 1u32;
+        for letters in [&b"0123456789"[..], b"abcdefghijklmnopqrstuvwxyz", b"ab", b"=-", b"!"] {
+            for len in [0, 1, 15, 16, 17, 40, 5000] {
+                let segment: Vec<u8> = std::iter::repeat_with(|| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    letters[(state >> 16) as usize % letters.len()]
+                })
+                .take(len)
+                .collect();
+                let wanted = bpe.merge_by(Method::Heap, &segment, &mut scratch);
+                let mut ids = Vec::new();
+                let mut emit = |symbol| ids.push(bpe.id(symbol));
+                let done = bounds
+                    .as_ref()
+                    .map(|bounds| bounds.merge_by(Words, bpe, &segment, &mut scratch, &mut emit, &|| true));
+                assert_eq!(done, Some(Ok(())));
+                assert_eq!(ids, wanted, "{}", String::from_utf8_lossy(&segment));
+            }
+        }
+    }
 }
