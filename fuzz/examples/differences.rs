@@ -1,5 +1,5 @@
 //! Do all ways of encoding agree, counted in millions? Random texts by a grammar, or every character in every context,
-//! by the three scanners and by the quick, the heap's and the linear method, judged by the plain definition (`plain.rs`)
+//! by the three scanners and by the quick, the heap's, the windows' and the linear method, judged by the plain definition (`plain.rs`)
 //! and by a regex engine running GPT-2's pattern. Ends with 101 on the first difference, after showing it.
 //!
 //! ```text
@@ -145,8 +145,10 @@ impl<'e> Judge<'e> {
         for pretoken in &split {
             // The definition is quadratic; the heap and the linear method do not share what they rest on.
             let heap = self.gpt2.merge_by(Method::Heap, pretoken.as_bytes(), &mut self.other);
-            let linear = self.gpt2.merge_by(Method::Linear, pretoken.as_bytes(), &mut self.other);
-            assert_eq!(linear, heap, "{pretoken:?} in {text:?}");
+            for method in [Method::Windows, Method::Linear] {
+                let found = self.gpt2.merge_by(method, pretoken.as_bytes(), &mut self.other);
+                assert_eq!(found, heap, "{method:?}, {pretoken:?} in {text:?}");
+            }
             if pretoken.len() <= 512 {
                 assert_eq!(self.merges.encode(pretoken), heap, "{pretoken:?} in {text:?}");
             }

@@ -1,4 +1,4 @@
-//! Any vocabulary of a few letters and any segment: naive, short, heap and linear merging agree, and so does the encoder.
+//! Any vocabulary of a few letters and any segment: naive, short, heap, windows' and linear merging agree, and so does the encoder.
 #![no_main]
 
 use arbitrary::Arbitrary;
@@ -50,7 +50,7 @@ fuzz_target!(|input: Input| {
         input.text.iter().take(400).map(|&byte| char::from(LETTERS[usize::from(byte) % LETTERS.len()])).collect();
     let mut scratch = Scratch::default();
     let wanted = encoding.merge_by(Method::Naive, text.as_bytes(), &mut scratch);
-    for method in [Method::Short, Method::Heap, Method::Linear] {
+    for method in [Method::Short, Method::Heap, Method::Windows, Method::Linear] {
         assert_eq!(encoding.merge_by(method, text.as_bytes(), &mut scratch), wanted, "{method:?} on {text:?}");
     }
     let plain: Vec<TokenId> = pretokens(&text)

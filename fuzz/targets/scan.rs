@@ -26,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(GPT2.encode_ordinary(&text), kept, "without what the cache remembers: {text:?}");
 
     let mut scratch = Scratch::default();
-    for method in [Method::Heap, Method::Linear] {
+    for method in [Method::Heap, Method::Windows, Method::Linear] {
         let merged: Vec<TokenId> = cuts
             .windows(2)
             .flat_map(|ends| GPT2.merge_by(method, &text.as_bytes()[ends[0]..ends[1]], &mut scratch))

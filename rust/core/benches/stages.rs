@@ -57,6 +57,7 @@ fn methods(criterion: &mut Criterion) {
         ("short/32", Method::Short, 32),
         ("linear/32", Method::Linear, 32),
         ("heap/65536", Method::Heap, 1 << 16),
+        ("windows/65536", Method::Windows, 1 << 16),
         ("linear/65536", Method::Linear, 1 << 16),
     ] {
         let mut scratch = Scratch::default();

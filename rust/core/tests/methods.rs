@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 static GPT2: LazyLock<Encoding> = LazyLock::new(Encoding::gpt2);
 
-const FAST: [Method; 3] = [Method::Short, Method::Heap, Method::Linear];
+const FAST: [Method; 4] = [Method::Short, Method::Heap, Method::Windows, Method::Linear];
 
 fn check(encoding: &Encoding, segment: &[u8]) -> Result<(), TestCaseError> {
     let mut scratch = Scratch::default();
@@ -148,7 +148,7 @@ fn the_embedded_vocabulary_needs_no_check() {
     assert_eq!(checked.definition(), GPT2.definition());
     let mut scratch = Scratch::default();
     for (id, token) in GPT2.tokens() {
-        for method in [Method::Naive, Method::Linear] {
+        for method in [Method::Naive, Method::Windows, Method::Linear] {
             assert_eq!(GPT2.merge_by(method, token, &mut scratch), [id], "{:?}", String::from_utf8_lossy(token));
         }
         assert_eq!(checked.single_token(token), Some(id));
@@ -159,13 +159,45 @@ fn the_embedded_vocabulary_needs_no_check() {
 fn long_runs_agree() {
     let mut scratch = Scratch::default();
     for unit in ["a", " ", "ab", "Ġ", "é", "-=", "abcabd", "0", "aA"] {
-        for len in [31, 32, 33, 127, 128, 129, 1000, 3001] {
+        for len in [0, 1, 2, 16, 17, 31, 32, 33, 127, 128, 129, 1000, 3001] {
             let segment = unit.repeat(len).into_bytes();
             let wanted = GPT2.merge_by(Method::Heap, &segment, &mut scratch);
-            assert_eq!(GPT2.merge_by(Method::Linear, &segment, &mut scratch), wanted, "{unit} x {len}");
+            for method in [Method::Windows, Method::Linear] {
+                assert_eq!(GPT2.merge_by(method, &segment, &mut scratch), wanted, "{method:?}, {unit} x {len}");
+            }
             if len < 200 {
                 assert_eq!(GPT2.merge_by(Method::Naive, &segment, &mut scratch), wanted, "{unit} x {len}");
             }
+        }
+    }
+}
+
+/// Pretokens of many blocks and windows, with places that one window cannot tell and tokens longer than windows.
+#[test]
+fn long_texts_agree() {
+    let mut scratch = Scratch::default();
+    let mut state = 1u64;
+    let mut chance = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let tokens: Vec<&[u8]> = GPT2.tokens().map(|(_, bytes)| bytes).collect();
+    let alphabets: [&[u8]; 7] =
+        [b"0123456789", b"abcdefghijklmnopqrstuvwxyz", b"ACGT", b"ab", b"=-", b"-_=*. ", b"aeinorst"];
+    for turn in 0..60 {
+        let alphabet = alphabets[turn % alphabets.len()];
+        let mut segment = Vec::new();
+        while segment.len() < 9000 {
+            match (turn / 7 % 3, chance(40)) {
+                (1, 0) => segment.extend(std::iter::repeat_n(alphabet[chance(alphabet.len())], chance(600))),
+                (2, _) | (_, 1) => segment.extend(tokens[chance(tokens.len())]),
+                _ => segment.push(alphabet[chance(alphabet.len())]),
+            }
+        }
+        let wanted = GPT2.merge_by(Method::Heap, &segment, &mut scratch);
+        for method in [Method::Windows, Method::Linear] {
+            let found = GPT2.merge_by(method, &segment, &mut scratch);
+            assert!(found == wanted, "{method:?} on {:?}", String::from_utf8_lossy(&segment));
         }
     }
 }

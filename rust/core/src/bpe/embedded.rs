@@ -109,6 +109,7 @@ impl Bpe {
             proper: true,
             narrow: true,
             identity: Arc::default(),
+            bounds: OnceLock::new(),
             linear: OnceLock::new(),
         }
     }

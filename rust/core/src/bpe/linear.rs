@@ -17,12 +17,17 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    tokens: Vec<Symbol>,
+    pub(super) tokens: Vec<Symbol>,
     /// Bit `i` is set when position `i` was given up: no encoding of the prefix that ends there goes on.
-    closed: Vec<u64>,
+    pub(super) closed: Vec<u64>,
 }
 
 impl Scratch {
+    pub(super) fn clear(&mut self) {
+        self.tokens.clear();
+        self.closed.clear();
+    }
+
     /// How many tokens there is room for.
     pub(super) fn room(&self) -> usize {
         self.tokens.capacity()
@@ -32,7 +37,7 @@ impl Scratch {
 #[derive(Debug)]
 pub(super) struct Linear {
     lengths: Box<[u32]>,
-    /// The pair that makes each product; meaningless for bytes.
+    /// [`halves`] of the vocabulary.
     halves: Box<[(Symbol, Symbol)]>,
     /// The longest token that is a proper prefix of each token, or `NONE`.
     shorter: Box<[u32]>,
@@ -42,10 +47,7 @@ pub(super) struct Linear {
 impl Linear {
     /// `pairs` must be those of a proper vocabulary of `count` symbols, which has exactly one pair for each product.
     pub(super) fn new(pairs: &Pairs, count: usize) -> Self {
-        let mut halves = vec![(Symbol(0), Symbol(0)); count].into_boxed_slice();
-        for (pair, step) in pairs.iter() {
-            halves[step.product().place()] = pair;
-        }
+        let halves = halves(pairs, count);
         let mut symbols = Symbols::of_bytes(count);
         for &(left, right) in halves.iter().skip(symbols.len()) {
             symbols.push_joined(left, right);
@@ -73,38 +75,62 @@ impl Linear {
         emit: &mut impl FnMut(Symbol),
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
+        scratch.clear();
         let Scratch { tokens, closed } = scratch;
-        tokens.clear();
-        closed.clear();
+        self.grow(pairs, segment, segment.len(), tokens, &mut 0, closed, keep_going)?;
+        tokens.iter().copied().for_each(emit);
+        Ok(())
+    }
+
+    /// Goes on from `tokens`, the encoding of the segment as far as `at`, until at least `until` or the end is reached.
+    /// Some of them may be given up; what is `closed` stays so for the same segment.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn grow(
+        &self,
+        pairs: &Pairs,
+        segment: &[u8],
+        until: usize,
+        tokens: &mut Vec<Symbol>,
+        at: &mut usize,
+        closed: &mut Vec<u64>,
+        keep_going: &dyn Fn() -> bool,
+    ) -> Result<(), Interrupted> {
         closed.resize(segment.len() / 64 + 1, 0);
-        let mut at = 0;
         let mut tries = 0usize;
-        let mut candidate = self.trie.longest(segment);
+        // Where these tokens stand, longer ones were not tried yet.
+        let mut untried = tokens.len();
+        let mut candidate = self.trie.longest(&segment[*at..]);
         while let Some(mut token) = candidate {
             tries += 1;
             if tries.is_multiple_of(CHECK_EVERY) && !keep_going() {
                 return Err(Interrupted);
             }
             candidate = loop {
-                let end = at + self.lengths[token.place()] as usize;
+                let end = *at + self.lengths[token.place()] as usize;
                 let open = closed[end / 64] >> (end % 64) & 1 == 0;
                 if open && tokens.last().is_none_or(|&before| self.stay_apart(pairs, before, token)) {
                     tokens.push(token);
-                    at = end;
-                    break self.trie.longest(&segment[at..]);
+                    *at = end;
+                    if end >= until {
+                        return Ok(());
+                    }
+                    break self.trie.longest(&segment[end..]);
                 }
                 match self.shorter[token.place()] {
                     NONE => {
-                        closed[at / 64] |= 1 << (at % 64);
+                        closed[*at / 64] |= 1 << (*at % 64);
                         let given_up = tokens.pop();
-                        at -= given_up.map_or(0, |token| self.lengths[token.place()] as usize);
+                        *at -= given_up.map_or(0, |token| self.lengths[token.place()] as usize);
+                        if given_up.is_some() && tokens.len() < untried {
+                            untried = tokens.len();
+                            break self.trie.longest(&segment[*at..]);
+                        }
                         break given_up;
                     }
                     prefix => token = Symbol(prefix),
                 }
             };
         }
-        tokens.iter().copied().for_each(emit);
         Ok(())
     }
 
@@ -137,6 +163,15 @@ impl Linear {
             }
         }
     }
+}
+
+/// The pair that makes each product of a proper vocabulary; meaningless for bytes.
+pub(super) fn halves(pairs: &Pairs, count: usize) -> Box<[(Symbol, Symbol)]> {
+    let mut halves = vec![(Symbol(0), Symbol(0)); count].into_boxed_slice();
+    for (pair, step) in pairs.iter() {
+        halves[step.product().place()] = pair;
+    }
+    halves
 }
 
 /// The rank that makes this product: under a proper vocabulary merge `i` makes symbol `256 + i`.

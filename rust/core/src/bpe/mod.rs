@@ -6,9 +6,9 @@
 //!    gives back, so an entry that no merge produces is never returned.
 //! 2. *barriers* ([`joins`]): no merge can cross two neighbouring bytes that stand together in no product of a merge, so
 //!    the pretoken falls into independent segments there. Text in scripts that GPT-2 hardly knows falls apart entirely.
-//! 3. *merging* each segment: a scan for short ones ([`short`]), and for long ones backtracking over longest matches
-//!    ([`linear`]) or, for vocabularies whose merges do not allow that, a heap ([`heap`]). [`naive`] is the plain
-//!    definition that the tests hold all of them to.
+//! 3. *merging* each segment: a scan for short ones ([`short`]), and for long ones windows that overlap ([`windows`]), with
+//!    backtracking over longest matches where tokens are long ([`linear`]), or, for vocabularies whose merges do not
+//!    allow either, a heap ([`heap`]). [`naive`] is the plain definition that the tests hold all of them to.
 //!
 //! Three numbers are kept apart: a [`Symbol`] is a token's place inside this engine (0 to 255 are the byte values, then
 //! products of merges by rank), a [`Rank`] is a merge's priority, and a [`TokenId`] is what the user's vocabulary says.
@@ -25,10 +25,12 @@ mod pairs;
 mod phrases;
 mod portion;
 mod prefetch;
+mod row;
 mod short;
 mod stage;
 mod symbols;
 mod whole;
+mod windows;
 
 use std::sync::{Arc, OnceLock};
 
@@ -39,6 +41,7 @@ use linear::Linear;
 use pairs::Pairs;
 pub(crate) use symbols::{Merge, Rank, Symbol, Symbols};
 use whole::{Entry, Whole};
+use windows::Bounds;
 
 /// The number that a vocabulary gives a token.
 pub type TokenId = u32;
@@ -97,10 +100,13 @@ pub struct Scratch {
     cache: cache::Cache,
     linear: linear::Scratch,
     heap: heap::Scratch,
+    windows: windows::Scratch,
     /// Bytes encoded since `keep_going` was last asked.
     unasked: usize,
-    /// Bytes of long segments that went to the heap because what the linear method needs was not made yet.
+    /// Bytes of long segments that went to the heap because what windows need was not made yet.
     heaped: usize,
+    /// Bytes that the linear method would have merged quicker, if what it needs had been made.
+    slow: usize,
 }
 
 /// `keep_going` is asked about once in this many bytes of text.
@@ -109,14 +115,17 @@ const ASK_EVERY: usize = 1 << 18;
 /// Room for more tokens or symbols than this is not kept.
 const MOST_KEPT: usize = 1 << 18;
 
-/// What the linear method needs takes milliseconds to make: so many bytes of long segments come first.
+/// What windows need takes a millisecond to make: so many bytes of long segments come first.
+const WORTH_WINDOWS: usize = 1 << 13;
+
+/// What the linear method needs takes many.
 const WORTH_LINEAR: usize = 1 << 16;
 
 impl Scratch {
-    /// Whether a long segment of `len` bytes is one too many for the heap.
-    fn deserves_linear(&mut self, len: usize) -> bool {
+    /// Whether a long segment of `len` bytes is one too many for the heap, which is used until so many were worth more.
+    fn deserves(&mut self, len: usize, worth: usize) -> bool {
         self.heaped = self.heaped.saturating_add(len);
-        self.heaped > WORTH_LINEAR
+        self.heaped > worth
     }
 
     /// Gives back what a huge pretoken took: a scratch lives long, as a thread's or an encoding's.
@@ -150,6 +159,8 @@ pub enum Method {
     Short,
     /// Priority queue, O(n log n), any vocabulary.
     Heap,
+    /// Windows of sixteen symbols, spliced, O(n); vocabularies that do not allow it go to `Heap`.
+    Windows,
     /// Longest matches with backtracking, O(n); vocabularies that do not allow it go to `Heap`.
     Linear,
 }
@@ -169,6 +180,8 @@ pub(crate) struct Bpe {
     narrow: bool,
     /// Tells this vocabulary from others in a cache.
     identity: Arc<()>,
+    /// What windows need; `None` where they cannot be.
+    bounds: OnceLock<Option<Bounds>>,
     linear: OnceLock<Linear>,
 }
 
@@ -193,6 +206,7 @@ impl Bpe {
             proper: false,
             narrow: false,
             identity: Arc::default(),
+            bounds: OnceLock::new(),
             linear: OnceLock::new(),
         };
         let mut kept = Vec::with_capacity(symbols.len());
@@ -245,6 +259,15 @@ impl Bpe {
         }
         let made = Linear::new(&self.pairs, self.ids.len());
         self.linear.get_or_init(|| made)
+    }
+
+    /// What windows need, likewise.
+    fn bounds(&self) -> Option<&Bounds> {
+        if let Some(bounds) = self.bounds.get() {
+            return bounds.as_ref();
+        }
+        let made = Bounds::new(&self.pairs, self.ids.len());
+        self.bounds.get_or_init(|| made).as_ref()
     }
 
     /// The merges of a proper vocabulary in rank order, as the ids of left part, right part and product.
@@ -330,8 +353,13 @@ impl Bpe {
             short::merge(self, segment, &mut scratch.heap, &mut emit);
             return Ok(());
         }
-        if self.proper && (self.linear.get().is_some() || scratch.deserves_linear(len)) {
-            return self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
+        if self.proper && (self.bounds.get().is_some() || scratch.deserves(len, WORTH_WINDOWS)) {
+            if let Some(bounds) = self.bounds() {
+                return bounds.merge(self, segment, scratch, &mut emit, keep_going);
+            }
+            if self.linear.get().is_some() || scratch.deserves(len, WORTH_LINEAR) {
+                return self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, keep_going);
+            }
         }
         heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, keep_going)
     }
@@ -353,7 +381,11 @@ impl Bpe {
             Method::Linear if self.proper => {
                 self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on)
             }
-            Method::Heap | Method::Linear => {
+            Method::Windows if self.proper && self.bounds().is_some() => match self.bounds() {
+                Some(bounds) => bounds.merge(self, segment, scratch, &mut emit, &go_on),
+                None => Ok(()),
+            },
+            Method::Heap | Method::Linear | Method::Windows => {
                 heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
             }
         };

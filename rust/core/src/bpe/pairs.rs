@@ -136,6 +136,18 @@ impl Pairs {
         }
     }
 
+    /// Whether products are numbered by the ranks of their merges, and all symbols fit 16 bits.
+    pub(super) fn is_narrow(&self) -> bool {
+        matches!(self.slots, Slots::Narrow(_))
+    }
+
+    /// The rank at which two symbols of a narrow table merge, or `u16::MAX`, which ranks must not reach.
+    #[inline(always)]
+    pub(super) fn rank_or_none(&self, left: u16, right: u16) -> u16 {
+        // `Step::NONE` has all bits set.
+        self.get(Symbol(left.into()), Symbol(right.into())).rank().0 as u16
+    }
+
     /// Every pair and the step that merges it, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = ((Symbol, Symbol), Step)> {
         let (narrow, wide): (&[u64], &[(u64, Step)]) = match &self.slots {
