@@ -314,7 +314,7 @@ def _config(
 def _dtype(dtype: Any, checkpoint: Checkpoint) -> Any:
     if dtype != "auto":
         return keras.backend.standardize_dtype(dtype) if _is_framework_dtype(dtype) else dtype
-    kinds = {tensor.dtype for tensor in checkpoint.tensors.values()} & DTYPES.keys()
+    kinds = checkpoint.kinds & DTYPES.keys()
     return kinds.pop() if len(kinds) == 1 else None
 
 

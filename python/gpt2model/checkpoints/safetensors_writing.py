@@ -132,13 +132,13 @@ def _nbytes(tensor: Tensor, dtype: str | None) -> int:
 def _write_shard(shard: list[Tensor], class_name: str, dtype: str | None, line: Progress, path: str) -> None:
     arrays: dict[str, Array] = {}
     for tensor in shard:
-        arrays[stored_name(tensor.name, class_name)] = np.ascontiguousarray(
-            fit(tensor, tensor.read(), dtype or tensor.dtype)
+        arrays[stored_name(tensor.name, class_name)] = np.asarray(
+            fit(tensor, tensor.read(), dtype or tensor.dtype), order="C"
         )
         line.add(_nbytes(tensor, dtype))
     save_file(arrays, path, {"format": "pt"})
 
 
 def _common_dtype(source: Checkpoint) -> str:
-    kinds = {tensor.dtype for tensor in source.tensors.values()}
+    kinds = source.kinds
     return kinds.pop() if len(kinds) == 1 else "float32"
