@@ -96,8 +96,11 @@ wheel-check: toolchain ## build this Python's wheel and the one for all, and let
 fuzz-serve: test-environment ## 10,000 mutated requests to `gpt2tok serve`, and as many calls of the loaded signatures
 	$(TEST)/bin/python tests/serve/fuzz_server.py
 
-proof-model: test-environment ## 1,000 random generations on each backend beside the plain way and transformers: half an hour
-	@for backend in jax tensorflow torch; do KERAS_BACKEND=$$backend $(TEST)/bin/python tests/model/long_generation.py || exit 1; done
+proof-model: test-environment ## on each backend 1,000 random generations beside the plain way and transformers, then the long model tests: hours
+	@for backend in jax tensorflow torch; do \
+	KERAS_BACKEND=$$backend $(TEST)/bin/python tests/model/long_generation.py || exit 1; \
+	KERAS_BACKEND=$$backend $(TEST)/bin/python -m pytest tests/model --long -m long || exit 1; \
+	done
 
 proof: test-environment ## the in-graph tokenizer on 2 million texts, four ways: half an hour (FILES='TEXTS.jsonl ...' for more)
 	$(TEST)/bin/python tests/tf/whole_proof.py $(FILES)

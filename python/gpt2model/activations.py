@@ -1,7 +1,8 @@
 """What stands between the two feed-forward products? Hugging Face's activation names as Keras functions.
 
-Owns the table of functions by name, each a function of one tensor. Refuses any other way to name a function:
-a configuration cannot bring code. Numbers follow `transformers.activations`.
+Owns the table of functions by name, each of one tensor and, for those that learn, of their numbers. Refuses to hold
+these (`learned_activation.py`), and any other way to name a function: a configuration cannot bring code. Numbers
+follow `transformers.activations`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from keras import ops
 from .backend import Tensor
 from .config_fields import ACTIVATIONS
 
-Activation = Callable[[Tensor], Tensor]
+Activation = Callable[..., Tensor]
 
 
 def _gelu(x: Tensor) -> Tensor:
@@ -63,6 +64,38 @@ def _linear(x: Tensor) -> Tensor:
     return x
 
 
+def _prelu(x: Tensor, weight: Tensor) -> Tensor:
+    """He et al. 2015, one slope (1,) for all channels."""
+    return ops.where(x > 0, x, ops.cast(weight, x.dtype) * x)
+
+
+def _xielu(x: Tensor, alpha_p: Tensor, alpha_n: Tensor, beta: Tensor, eps: Tensor) -> Tensor:
+    """Huang and Schlag 2024, xIELU; (1,), (1,), () and ().
+
+    transformers keeps these numbers in bfloat16, and computes the two slopes in it, whatever type the model is of: so
+    the slopes are rounded here, or a model of float32 would answer otherwise than there.
+    """
+    middle = ops.cast(beta, "float32")
+    rising = _as_bfloat16(ops.softplus(_as_bfloat16(alpha_p)))
+    falling = _as_bfloat16(middle + _as_bfloat16(ops.softplus(_as_bfloat16(alpha_n))))
+    rising, falling, middle, most = (ops.cast(part, x.dtype) for part in (rising, falling, middle, eps))
+    below = (ops.expm1(ops.minimum(x, most)) - x) * falling
+    return ops.where(x > 0, rising * x * x, below) + middle * x
+
+
+def _as_bfloat16(x: Tensor) -> Tensor:
+    """Float32 numbers rounded to the nearest bfloat16; for gradients the identity.
+
+    By their bits: XLA takes casts there and back for nothing, and leaves them out.
+    """
+    x = ops.cast(x, "float32")
+    bits = ops.view(ops.stop_gradient(x), dtype="int32")
+    # half of what is cut off, less one where the last bit kept is 0: ties go to the even one
+    half = 0x7FFF + ops.bitwise_and(ops.right_shift(bits, 16), 1)
+    rounded = ops.view(ops.bitwise_and(bits + half, -0x10000), dtype="float32")
+    return x + ops.stop_gradient(rounded - x)
+
+
 # "gelu_new", "gelu_accurate", "gelu_fast" and both tanh names are one formula, written down five times over
 # the years.
 _FUNCTIONS: Mapping[str, Activation] = {
@@ -80,6 +113,7 @@ _FUNCTIONS: Mapping[str, Activation] = {
     "leaky_relu": _leaky_relu,
     "linear": _linear,
     "mish": _mish,
+    "prelu": _prelu,
     "relu": ops.relu,
     "relu2": _relu_squared,
     "relu6": ops.relu6,
@@ -88,11 +122,12 @@ _FUNCTIONS: Mapping[str, Activation] = {
     "swish": ops.silu,
     "sqrtsoftplus": _sqrt_softplus,
     "tanh": ops.tanh,
+    "xielu": _xielu,
 }
 
 
 def activation(name: str | None) -> Activation:
-    """The activation of that name; None is the identity.
+    """The activation of that name; None is the identity. "prelu" and "xielu" take their numbers after the tensor.
 
     Arguments:
         name: one of `gpt2model.config.ACTIVATIONS`.

@@ -1,5 +1,4 @@
-"""What do all models of the family share? Configuration, building, embeddings, saving, training's common
-part.
+"""What do all models of the family share? Configuration, building, embeddings, saving, what is common in training.
 
 Owns the abstract class beneath the models: it makes their weights at construction, resizes the vocabulary,
 restricts training to LoRA, and connects `fit` with the losses that the models compute themselves. Refuses to
@@ -31,6 +30,7 @@ from .old_names import method_hint
 from .options import checked_options, refuse_other_types
 from .outputs import ModelOutput
 from .quantization import checked_mode, policies_of, policy_of, quantizers_of, restore_quantizers
+from .recomputing import leave_to_blocks
 from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
 
@@ -76,6 +76,7 @@ class GPT2PreTrainedModel(keras.Model):
         backbone_of(self).config = self.config  # one for the model and its backbone
         for layer in self._flatten_layers():
             layer._dtype_policy = policy_of(layer)
+            leave_to_blocks(layer)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the model; see the class. (Keras' own, with a cache carried past its argument handling.)"""

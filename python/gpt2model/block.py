@@ -7,7 +7,7 @@ Owns the order of the parts. Refuses their insides.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 import keras
 
@@ -17,6 +17,7 @@ from .computed_once import computed_once
 from .config import GPT2Config
 from .masks import Visibility
 from .mlp import GPT2MLP
+from .recomputing import is_recomputed, recomputed
 
 Pair = tuple[Tensor, Tensor]
 
@@ -63,6 +64,7 @@ class GPT2Block(keras.layers.Layer):
     def __init__(self, config: GPT2Config, index: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_embd = config.n_embd
+        self._made_in = getattr(self, "_remat_mode", None)  # keras.RematScope, as Keras notes it
         policy = self.dtype_policy
         self.ln_1 = layer_norm(config, policy, "ln_1")
         self.attn = GPT2Attention(config, index, dtype=policy, name="attn")
@@ -81,6 +83,23 @@ class GPT2Block(keras.layers.Layer):
             if layer is not None:
                 layer.build((None, None, self.n_embd))
         self.built = True
+
+    def passed(self, hidden: Tensor, *, states: Tensor | None = None, **given: Any) -> Passed:
+        """A call; in training, where `keras.RematScope` says so, one that is computed again for gradients."""
+        past: Past = given["past"]
+        fresh = past.own is None and past.cross is None
+        if not (given["training"] and fresh and is_recomputed(self, self._made_in, hidden.shape)):
+            return cast(Passed, self(hidden, states=states, **given))
+        mask = given.pop("head_mask")
+        own = {id(weight) for weight in self.weights}
+        return cast(
+            Passed,
+            recomputed(
+                lambda hidden, states, mask: self(hidden, states=states, head_mask=mask, **given),
+                [variable for variable in self.variables if id(variable) not in own],
+                *(hidden, states, mask),
+            ),
+        )
 
     def call(
         self,

@@ -15,12 +15,11 @@ from typing import Any, final
 from .number_checks import real_number, whole_number
 from .old_names import config_hint
 
-# The names that Hugging Face's activation table knows and that need no weights of their own. (prelu and xielu
-# have trainable numbers; no GPT-2 uses them.)
+# All names that Hugging Face's activation table knows.
 ACTIVATIONS = (
     "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh", "gelu_pytorch_tanh",
-    "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "silu",
-    "sqrtsoftplus", "swish", "tanh",
+    "hardswish", "laplace", "leaky_relu", "linear", "mish", "prelu", "quick_gelu", "relu", "relu2", "relu6", "sigmoid",
+    "silu", "sqrtsoftplus", "swish", "tanh", "xielu",
 )  # fmt: skip
 
 SUMMARY_TYPES = ("last", "first", "mean", "cls_index")

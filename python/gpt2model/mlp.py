@@ -9,12 +9,12 @@ from typing import Any, final
 
 import keras
 
-from .activations import activation
 from .backend import Tensor
 from .config import GPT2Config
 from .dense import GPT2Dense
 from .dropout import dropped
 from .initialisation import residual_initializer, weight_initializer
+from .learned_activation import GPT2Activation, activation_layer
 
 
 @final
@@ -31,7 +31,7 @@ class GPT2MLP(keras.layers.Layer):
     def __init__(self, config: GPT2Config, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.n_embd, self.inner_dim = config.n_embd, config.inner_dim
-        self.act = activation(config.activation_function)
+        self.act = activation_layer(config.activation_function, self.dtype_policy, "act")
         self.c_fc = GPT2Dense(
             self.inner_dim,
             kernel_initializer=weight_initializer(config),
@@ -50,6 +50,8 @@ class GPT2MLP(keras.layers.Layer):
         """Make the weights."""
         self.c_fc.build((None, None, self.n_embd))
         self.c_proj.build((None, None, self.inner_dim))
+        if isinstance(self.act, GPT2Activation):
+            self.act.build((None, None, self.inner_dim))
         self.built = True
 
     def call(self, hidden: Tensor, training: bool | None = None) -> Tensor:

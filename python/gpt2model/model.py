@@ -163,7 +163,7 @@ class GPT2Model(GPT2PreTrainedModel):
         cross: list[Pair | None] = []
         for block, past, mask in zip(self.h, pasts, head_masks, strict=True):
             states.append(hidden)
-            passed = block(
+            passed = block.passed(
                 hidden,
                 sight=sight,
                 past=past,

@@ -259,22 +259,25 @@ def save_pretrained(
     folder = folder_to_save(directory)
     refuse_rivals(folder, format)
     beside = getattr(tokenizer, "save_pretrained", None)
-    source = checkpoint_of_model(model)
+    source, options = checkpoint_of_model(model), own_options(model)
     fields = {**model.config.to_dict(), "architectures": [_class_name(type(model))]}
     if format == "safetensors":
         from .checkpoints.safetensors_writing import write_safetensors
 
         paths = write_safetensors(
-            source, folder, fields, dtype=dtype, max_shard_size=max_shard_size, beside=own_options(model)
+            source, folder, fields, dtype=dtype, max_shard_size=max_shard_size, beside=options
         )
     elif format == "keras-hub":
         from .checkpoints.keras_hub_writing import write_keras_hub
 
-        return write_keras_hub(source, folder, model.config, dtype=dtype)
+        return write_keras_hub(source, folder, model.config, dtype=dtype, beside=options)
     else:
         from .checkpoints.keras_files import write_keras, write_weights_h5
 
-        paths = write_keras(model, folder / KERAS) if format == "keras" else write_weights_h5(model, folder)
+        if format == "keras":
+            paths = write_keras(model, folder / KERAS, options)
+        else:
+            paths = write_weights_h5(model, folder, options)
     return paths if beside is None else [*paths, *map(Path, beside(folder))]
 
 
@@ -314,7 +317,7 @@ def _config(
 def _dtype(dtype: Any, checkpoint: Checkpoint) -> Any:
     if dtype != "auto":
         return keras.backend.standardize_dtype(dtype) if _is_framework_dtype(dtype) else dtype
-    kinds = {tensor.dtype for tensor in checkpoint.tensors.values()} & DTYPES.keys()
+    kinds = checkpoint.kinds & DTYPES.keys()
     return kinds.pop() if len(kinds) == 1 else None
 
 

@@ -10,11 +10,11 @@ from typing import Any, final
 import keras
 from keras import ops
 
-from .activations import activation
 from .backend import Tensor
 from .config import GPT2Config
 from .dense import GPT2Dense
 from .initialisation import weight_initializer
+from .learned_activation import GPT2Activation, activation_layer
 
 
 @final
@@ -40,7 +40,7 @@ class GPT2SequenceSummary(keras.layers.Layer):
             self.summary = GPT2Dense(
                 units, kernel_initializer=weight_initializer(config), dtype=self.dtype_policy, name="summary"
             )
-        self.activation = activation(config.summary_activation)
+        self.activation = activation_layer(config.summary_activation, self.dtype_policy, "activation")
         self.first_dropout = keras.layers.Dropout(config.summary_first_dropout, dtype=self.dtype_policy)
         self.last_dropout = keras.layers.Dropout(config.summary_last_dropout, dtype=self.dtype_policy)
 
@@ -48,6 +48,8 @@ class GPT2SequenceSummary(keras.layers.Layer):
         """Make the weights."""
         if self.summary is not None:
             self.summary.build((None, self.n_embd))
+        if isinstance(self.activation, GPT2Activation):
+            self.activation.build(None)
         self.built = True
 
     def call(self, hidden: Tensor, cls_index: Tensor | None = None, training: bool | None = None) -> Tensor:

@@ -18,6 +18,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from .activation_weights import activation_weights
+from .learned_activation import GPT2Activation
+
 
 @final
 @dataclass(frozen=True)
@@ -103,8 +106,10 @@ def _slots(model: keras.Model) -> Iterator[tuple[str, WeightSlot]]:
         if isinstance(head, keras.layers.Layer):  # `score` is a method, too, of the models that generate
             yield from _dense(name, head, transposed=True)
     summary = getattr(model, "multiple_choice_head", None)
-    if summary is not None and summary.summary is not None:
-        yield from _dense("multiple_choice_head.summary", summary.summary, transposed=True)
+    if summary is not None:
+        if summary.summary is not None:
+            yield from _dense("multiple_choice_head.summary", summary.summary, transposed=True)
+        yield from _activation("multiple_choice_head.activation", summary.activation)
 
 
 def _block(name: str, block: Any) -> Iterator[tuple[str, WeightSlot]]:
@@ -119,6 +124,13 @@ def _block(name: str, block: Any) -> Iterator[tuple[str, WeightSlot]]:
         yield from _norm(f"{name}.ln_cross_attn", block.ln_cross_attn)
     yield from _dense(f"{name}.mlp.c_fc", block.mlp.c_fc)
     yield from _dense(f"{name}.mlp.c_proj", block.mlp.c_proj)
+    yield from _activation(f"{name}.mlp.act", block.mlp.act)
+
+
+def _activation(name: str, act: Any) -> Iterator[tuple[str, WeightSlot]]:
+    if isinstance(act, GPT2Activation):
+        for own, variable in zip(activation_weights(act.function), act.numbers, strict=True):
+            yield f"{name}.{own}", WeightSlot(variable, False, act)
 
 
 def _embedding(name: str, layer: Any) -> Iterator[tuple[str, WeightSlot]]:

@@ -90,7 +90,7 @@ def twins(class_name: str, seed: int = 0, **fields: Any) -> tuple[Any, Any]:
     with blank():
         ours = getattr(gpt2model, class_name)(gpt2model.GPT2Config(**fields))
     tied = fields.get("tie_word_embeddings", True)
-    state = {name: value.numpy().copy() for name, value in theirs.state_dict().items()}
+    state = {name: value.float().numpy().copy() for name, value in theirs.state_dict().items()}
     fill(ours, {name: value for name, value in state.items() if not (tied and name == "lm_head.weight")})
     return ours, theirs
 

@@ -40,7 +40,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("GPT2DoubleHeadsModel", {"tie_word_embeddings": False}),
     ("GPT2DoubleHeadsModel", {"summary_use_proj": False}),
     ("GPT2DoubleHeadsModel", {"summary_proj_to_labels": False}),
-    ("GPT2ForSequenceClassification", {"num_labels": 5}),
+    ("GPT2DoubleHeadsModel", {"activation_function": "prelu", "summary_activation": "xielu"}),
+    ("GPT2ForSequenceClassification", {"num_labels": 5, "activation_function": "xielu"}),
     ("GPT2ForTokenClassification", {"num_labels": 1}),
     ("GPT2ForQuestionAnswering", {"num_labels": 7}),
 ]

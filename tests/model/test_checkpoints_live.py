@@ -35,6 +35,8 @@ CLASSES: list[tuple[str, dict[str, Any]]] = [
     ("GPT2LMHeadModel", {"tie_word_embeddings": False, "n_inner": 30}),
     ("GPT2LMHeadModel", {"add_cross_attention": True}),
     ("GPT2DoubleHeadsModel", {}),
+    ("GPT2DoubleHeadsModel", {"activation_function": "prelu", "summary_activation": "xielu"}),
+    ("GPT2LMHeadModel", {"activation_function": "xielu"}),
     ("GPT2ForSequenceClassification", {"num_labels": 4}),
     ("GPT2ForTokenClassification", {"num_labels": 3}),
     ("GPT2ForQuestionAnswering", {}),
@@ -45,7 +47,7 @@ def state(model: Any) -> dict[str, np.ndarray[Any, Any]]:
     """The weights of a transformers model, without the head that is tied."""
     tied = model.config.tie_word_embeddings
     return {
-        name: value.detach().numpy()
+        name: value.detach().float().numpy()
         for name, value in model.state_dict().items()
         if not (tied and name == "lm_head.weight")
     }

@@ -18,6 +18,8 @@ FIELDS = {"vocab_size": 50, "n_positions": 32, "n_embd": 16, "n_layer": 3, "n_he
 KINDS = {
     "plain": {},
     "scaled by the layer": {"scale_attn_by_inverse_layer_idx": True, "activation_function": "relu"},
+    "a slope that is learned": {"activation_function": "prelu"},
+    "slopes that are learned": {"activation_function": "xielu"},
     "an encoder": {"add_cross_attention": True, "n_inner": 24},
 }
 ROOM, PADDING = 12, 2

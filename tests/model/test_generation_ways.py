@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from helpers import PLAIN, SMALL, answer, array, long_where_compiled, small_twins, tensor
 
-from gpt2model import GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel
+from gpt2model import GenerationConfig, GenerationConfigError, GPT2Config, GPT2LMHeadModel, GPT2Model
 from gpt2model.generation.scoring import windows
 from gpt2tok import get_encoding
 
@@ -475,6 +475,17 @@ def test_configurations_do_not_change():
         config.top_k = 4
     assert hash(config) == hash(GenerationConfig(top_k=3)) and config != GenerationConfig(top_k=4)
     assert config.update(max_length=7).update(max_new_tokens=3).max_length is None
+
+
+@pytest.mark.parametrize("format", ["safetensors", "keras", "weights.h5", "keras-hub"])
+def test_a_checkpoint_brings_no_other_models_options(format, tmp_path):
+    ours = GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN))
+    ours.generation_config = GenerationConfig(max_new_tokens=3)
+    ours.save_pretrained(tmp_path, format=format)
+    GPT2Model(GPT2Config(**SMALL)).save_pretrained(tmp_path, format=format)  # it does not generate
+    assert (tmp_path / "generation_config.json").is_file()
+    GPT2LMHeadModel(GPT2Config(**SMALL, **PLAIN)).save_pretrained(tmp_path, format=format)
+    assert not (tmp_path / "generation_config.json").exists()
 
 
 def test_a_checkpoint_brings_its_options(tmp_path):

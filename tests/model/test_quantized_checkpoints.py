@@ -36,6 +36,7 @@ def int8(model: Any) -> Any:
     return model
 
 
+PRELU = {"activation_function": "prelu", "summary_activation": "prelu"}
 MODELS: dict[str, Callable[[], Any]] = {
     "int8": lambda: int8(gpt2model.GPT2LMHeadModel(GPT2Config(**FIELDS))),
     "int8, untied": lambda: int8(gpt2model.GPT2LMHeadModel(GPT2Config(**FIELDS, tie_word_embeddings=False))),
@@ -45,6 +46,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "int8, cross-attention": lambda: int8(
         gpt2model.GPT2Model(GPT2Config(**FIELDS, add_cross_attention=True))
     ),
+    "int8, prelu": lambda: int8(gpt2model.GPT2DoubleHeadsModel(GPT2Config(**FIELDS, **PRELU))),
     "LoRA": lambda: lora(gpt2model.GPT2LMHeadModel(GPT2Config(**FIELDS)), target_names=["c_attn", "c_fc"]),
     "LoRA on a head": lambda: lora(
         gpt2model.GPT2ForQuestionAnswering(GPT2Config(**FIELDS)), target_names=["qa_outputs"]

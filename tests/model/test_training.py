@@ -66,11 +66,12 @@ def test_fit_with_own_loss(kind, where):
     assert abs(value - float(answer(model, ids, labels=ids).loss)) < 1e-3
 
 
-def test_gradient_step_is_torchs():
+@pytest.mark.parametrize("activation", ["gelu_new", "prelu", "xielu"])
+def test_gradient_step_is_torchs(activation):
     """One plain gradient step on our loss moves every weight as the same step of transformers does."""
     import torch
 
-    ours, theirs = twins("GPT2LMHeadModel", **TINY, **STILL)
+    ours, theirs = twins("GPT2LMHeadModel", **TINY, **STILL, activation_function=activation)
     ids = ids_of(4)
     labels = ids.copy()
     labels[1, 4:] = -100
@@ -82,7 +83,9 @@ def test_gradient_step_is_torchs():
     optimizer.step()
     state = theirs.state_dict()
     for name, slot in named_weights(ours).items():
-        assert difference(slot.read(), state[name].numpy()) < TOLERANCE, name
+        # those of xielu are bfloat16 there, eight bits
+        rounding = 2**-8 * abs(float(state[name][0])) if ".alpha_" in name else 0
+        assert difference(slot.read(), state[name].float().numpy()) < TOLERANCE + rounding, name
 
 
 def test_fit_with_keras_loss_and_metrics():

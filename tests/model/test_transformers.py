@@ -120,11 +120,32 @@ def test_activation(name):
     from gpt2model.activations import activation
 
     x = np.linspace(-12, 12, 997, dtype="float32")
-    wanted = get_activation(name)(torch.tensor(x)).numpy()
-    assert difference(array(activation(name)(tensor(x))), wanted) < 1e-5
+    theirs = get_activation(name)
+    with torch.no_grad():
+        wanted = theirs(torch.tensor(x)).numpy()
+    learned = [tensor(value.float().numpy()) for value in theirs.state_dict().values()]
+    assert difference(array(activation(name)(tensor(x), *learned)), wanted) < 1e-5
 
 
-@pytest.mark.parametrize("name", ["gelu", "relu2", "quick_gelu", "tanh"])
+@pytest.mark.parametrize("first", np.linspace(-4, 4, 9).tolist())
+def test_xielu_with_other_numbers(first):
+    """transformers computes its slopes in bfloat16."""
+    from transformers.activations import get_activation
+
+    from gpt2model.activations import activation
+
+    x = np.linspace(-3, 3, 301, dtype="float32")
+    theirs = get_activation("xielu")
+    with torch.no_grad():
+        theirs.alpha_p.fill_(first)
+        theirs.alpha_n.fill_(first / 3)
+        wanted = theirs(torch.tensor(x)).numpy()
+    numbers = (first, first / 3, 0.5, float(theirs.eps))
+    got = activation("xielu")(tensor(x), *(tensor(np.float32(number)) for number in numbers))
+    assert difference(array(got), wanted) < 1e-5
+
+
+@pytest.mark.parametrize("name", ["gelu", "relu2", "quick_gelu", "tanh", "prelu", "xielu"])
 def test_activation_in_model(name):
     ours, theirs = twins("GPT2Model", **BASE, activation_function=name)
     wanted = ask(theirs, input_ids=random_ids()).last_hidden_state
@@ -158,7 +179,8 @@ def test_head_mask(shape):
 
 @pytest.mark.parametrize("kind", ["cls_index", "last", "first", "mean"])
 def test_double_heads(kind):
-    fields = {"summary_type": kind, "summary_activation": "tanh"}
+    learned = {"first": "prelu", "mean": "xielu"}
+    fields = {"summary_type": kind, "summary_activation": learned.get(kind, "tanh")}
     ours, theirs = twins("GPT2DoubleHeadsModel", **BASE, **fields)
     ids = random_ids((2, 3, 20))
     inputs = {"input_ids": ids, "labels": random_ids((2, 3, 20), 8)}
@@ -260,6 +282,26 @@ def test_initial_numbers(name):
         few = 4 / ours.size**0.5  # numbers tell a spread less well
         assert abs(ours.mean() - wanted.mean()) < max(0.005, 0.08 * few), weight
         assert abs(ours.std() - wanted.std()) <= max(0.05, few) * wanted.std(), weight
+
+
+@pytest.mark.parametrize("name", ["prelu", "xielu"])
+def test_activations_that_learn_begin_as_theirs(name):
+    import transformers
+
+    import gpt2model
+    from gpt2model.weight_names import named_weights
+
+    fields = {**BASE, "activation_function": name, "summary_activation": name, "num_labels": 1}
+    theirs = transformers.GPT2DoubleHeadsModel(transformers.GPT2Config(**fields))
+    ours = gpt2model.GPT2DoubleHeadsModel(gpt2model.GPT2Config(**fields))
+    slots, state = named_weights(ours), theirs.state_dict()
+    assert list(slots) == [weight for weight in state if weight != "lm_head.weight"]
+    learned = [weight for weight in state if ".act" in weight]
+    assert learned
+    for weight in learned:
+        assert np.array_equal(slots[weight].read(), state[weight].float().numpy()), weight
+    count = sum(int(np.prod(variable.shape)) for variable in ours.trainable_variables)
+    assert count == theirs.num_parameters()
 
 
 def test_config_fields():

@@ -165,7 +165,7 @@ def _with_hash(config: GPT2Config, tokenizer: Mapping[str, bytes], place: str) -
 
 
 def _common_dtype(checkpoint: Checkpoint) -> str:
-    kinds = {tensor.dtype for tensor in checkpoint.tensors.values()}
+    kinds = checkpoint.kinds
     return kinds.pop() if len(kinds) == 1 else "float32"
 
 

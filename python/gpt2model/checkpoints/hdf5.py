@@ -48,7 +48,7 @@ class H5Tensor:
 
 
 def _rows(tensor: H5Tensor, start: int, stop: int) -> Array:
-    return tensor[start:stop]
+    return tensor[start:stop] if tensor.shape else tensor[()]
 
 
 def _columns(tensor: H5Tensor, start: int, stop: int) -> Array:

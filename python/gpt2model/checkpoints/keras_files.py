@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,18 +103,21 @@ def fields_of_archive(path: Path) -> dict[str, Any]:
     return {**fields, "architectures": [class_name]}
 
 
-def write_keras(model: keras.Model, path: Path) -> list[Path]:
-    """Save a model as a `.keras` archive, whole or not at all. Raises OSError."""
-    return save_together(
-        path.parent, {path.name: writer(partial(_save_apart, model), _room(model), ".keras")}
-    )
+def write_keras(
+    model: keras.Model, path: Path, beside: Mapping[str, bytes | None] | None = None
+) -> list[Path]:
+    """Save a model as a `.keras` archive, with other files as `write_safetensors`: all or nothing. Raises OSError."""
+    archive = writer(partial(_save_apart, model), _room(model), ".keras")
+    return save_together(path.parent, {path.name: archive, **(beside or {})})
 
 
-def write_weights_h5(model: keras.Model, folder: Path) -> list[Path]:
-    """Save a model as `model.weights.h5` and a config.json, both or neither. Raises OSError."""
+def write_weights_h5(
+    model: keras.Model, folder: Path, beside: Mapping[str, bytes | None] | None = None
+) -> list[Path]:
+    """Save a model as `model.weights.h5` and a config.json, with other files likewise. Raises OSError."""
     fields = {**model.config.to_dict(), "architectures": [type(model).__name__]}
     weights = writer(model.save_weights, _room(model), ".weights.h5")
-    return save_together(folder, {WEIGHTS_H5: weights, CONFIG: json_bytes(fields)})
+    return save_together(folder, {WEIGHTS_H5: weights, CONFIG: json_bytes(fields), **(beside or {})})
 
 
 def _save_apart(model: keras.Model, path: str) -> None:

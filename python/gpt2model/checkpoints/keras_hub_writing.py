@@ -7,6 +7,7 @@ tensors of other heads.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,12 @@ _BLOCK = {
 
 
 def write_keras_hub(
-    source: Checkpoint, folder: Path, config: GPT2Config, *, dtype: str | None = None
+    source: Checkpoint,
+    folder: Path,
+    config: GPT2Config,
+    *,
+    dtype: str | None = None,
+    beside: Mapping[str, bytes | None] | None = None,
 ) -> list[Path]:
     """Save the backbone (and with it the tied language-model head) as a keras-hub preset.
 
@@ -46,7 +52,7 @@ def write_keras_hub(
         source: read tensor by tensor.
         folder: made if it is not there.
         config: of the model.
-        dtype: as for `write_safetensors`.
+        dtype, beside: as for `write_safetensors`.
 
     Returns:
         The files.
@@ -67,10 +73,11 @@ def write_keras_hub(
     policy = kinds.pop() if len(kinds) == 1 else "float32"
     room = sum(tensor.size * DTYPES[dtype or tensor.dtype].itemsize for tensor in source.tensors.values())
     with progress(source.nbytes, to_terminal=False) as line:
-        files: dict[str, bytes | Writer] = {
+        files: dict[str, bytes | Writer | None] = {
             WEIGHTS_H5: writer(partial(_write_arrays, source, config, dtype, line), room),
             METADATA: json_bytes(_metadata(source)),
             CONFIG: json_bytes(_serialized(preset, policy)),
+            **(beside or {}),
         }
         return save_together(folder, files, [WEIGHTS_JSON])
 

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..weight_names import WeightSlot, named_weights
 from .names import PREFIX, is_backbone
 from .tensors import DTYPES, Array, Checkpoint, Tensor
@@ -54,4 +56,4 @@ def slots_of(model: keras.Model) -> dict[str, WeightSlot]:
 
 
 def _rows(slot: WeightSlot, dtype: str, start: int, stop: int) -> Array:
-    return slot.read()[start:stop].astype(DTYPES[dtype], copy=False)
+    return np.atleast_1d(slot.read())[start:stop].astype(DTYPES[dtype], copy=False)

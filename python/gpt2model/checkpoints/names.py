@@ -13,10 +13,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from ..activation_weights import LEARNED, activation_weights
+
 if TYPE_CHECKING:
     from ..config import GPT2Config
 
 PREFIX = "transformer."
+
+_LEARNED = sorted({name for weights in LEARNED.values() for name in weights})
 
 # The classes, with the tensors of their heads.
 HEADS: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +30,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
         "lm_head.weight",
         "multiple_choice_head.summary.weight",
         "multiple_choice_head.summary.bias",
+        *(f"multiple_choice_head.activation.{name}" for name in _LEARNED),
     ),
     "GPT2ForSequenceClassification": ("score.weight",),
     "GPT2ForTokenClassification": ("classifier.weight", "classifier.bias"),
@@ -35,11 +40,13 @@ HEAD_NAMES = frozenset(name for names in HEADS.values() for name in names)
 
 _BACKBONE = re.compile(
     r"(?:wte\.weight|wpe\.weight|ln_f\.(?:weight|bias)"
+    rf"|h\.(?P<act>0|[1-9]\d{{0,5}})\.mlp\.act\.(?:{'|'.join(_LEARNED)})"
     r"|h\.(?P<layer>0|[1-9]\d{0,5})\.(?P<part>ln_1|ln_2|ln_cross_attn|attn\.c_attn|attn\.c_proj|mlp\.c_fc"
     r"|mlp\.c_proj|crossattention\.(?:c_attn|q_attn|c_proj))\.(?:weight|bias))"
 )
 # Causal masks that PyTorch versions of the model saved among the weights.
 _MASK = re.compile(r"(?:transformer\.)?h\.\d+\.(?:attn|crossattention)\.(?:bias|masked_bias)")
+_ACTIVATION = re.compile(r"(?:(?:transformer\.)?h\.\d+\.mlp\.act|multiple_choice_head\.activation)\.\w+")
 _CROSS = re.compile(r"transformer\.h\.\d+\.(?:crossattention|ln_cross_attn)\.")
 _OLD_NORM = {".gamma": ".weight", ".beta": ".bias"}
 
@@ -62,6 +69,8 @@ def canonical(name: str) -> str | None:
     if _MASK.fullmatch(name):
         return None
     bare = name.removeprefix(PREFIX)
+    if _BACKBONE.fullmatch(bare):
+        return PREFIX + bare
     for old, new in _OLD_NORM.items():
         if bare.endswith(old):
             bare = bare.removesuffix(old) + new
@@ -78,6 +87,16 @@ def is_cross_attention(name: str) -> bool:
     return _CROSS.match(name) is not None
 
 
+def is_activation(name: str) -> bool:
+    """Whether a tensor is an activation's own, which transformers keeps in a type of its own.
+
+    Example:
+        >>> is_activation("transformer.h.0.mlp.act.alpha_p"), is_activation("transformer.h.0.mlp.c_fc.bias")
+        (True, False)
+    """
+    return _ACTIVATION.fullmatch(name) is not None
+
+
 def stored_name(name: str, class_name: str) -> str:
     """The name as Hugging Face's file of that class writes it: a bare `GPT2Model` has no prefix.
 
@@ -91,7 +110,8 @@ def stored_name(name: str, class_name: str) -> str:
 def layer_count(names: Iterable[str]) -> int:
     """How many layers the names speak of: one more than the highest number, 0 when there is none."""
     found = (_BACKBONE.fullmatch(name.removeprefix(PREFIX)) for name in names)
-    return max((int(match["layer"]) + 1 for match in found if match and match["layer"]), default=0)
+    numbers = (match["layer"] or match["act"] for match in found if match)
+    return max((int(number) + 1 for number in numbers if number), default=0)
 
 
 def class_of(names: Iterable[str], architectures: Iterable[str] = ()) -> str:
@@ -155,6 +175,8 @@ def _block_shapes(config: GPT2Config) -> dict[str, tuple[int, ...]]:
         norm("ln_cross_attn")
     dense("mlp.c_fc", width, inner)
     dense("mlp.c_proj", inner, width)
+    for name, weight in activation_weights(config.activation_function).items():
+        shapes[f"mlp.act.{name}"] = weight.shape
     return shapes
 
 
@@ -172,6 +194,10 @@ def head_shapes(config: GPT2Config, class_name: str) -> dict[str, tuple[int, ...
         if name == "lm_head.weight":
             if not config.tie_word_embeddings:
                 shapes[name] = (config.vocab_size, width)
+        elif name.startswith("multiple_choice_head.activation."):
+            own = activation_weights(config.summary_activation).get(name.rpartition(".")[2])
+            if own is not None:
+                shapes[name] = own.shape
         elif name.startswith("multiple_choice_head."):
             if config.summary_use_proj:
                 # The double-heads model scores one choice at a time, whatever num_labels says.

@@ -139,7 +139,8 @@ def _check_against_index(shard: Path, stored: set[str], weight_map: Mapping[str,
 
 def _read_rows(path: Path, stored: str, start: int, stop: int) -> Array:
     with _opened(path) as file:
-        rows: Array = file.get_slice(stored)[start:stop]
+        piece = file.get_slice(stored)
+        rows: Array = piece[start:stop] if piece.get_shape() else file.get_tensor(stored)
         return rows
 
 

@@ -63,7 +63,7 @@ def write_safetensors(
     *,
     dtype: str | None = None,
     max_shard_size: int | str = DEFAULT_SHARD,
-    beside: Mapping[str, bytes] | None = None,
+    beside: Mapping[str, bytes | None] | None = None,
 ) -> list[Path]:
     """Save a checkpoint as Hugging Face's safetensors and config.json.
 
@@ -73,7 +73,7 @@ def write_safetensors(
         fields: the configuration, `architectures` with one class in it among them.
         dtype: "float32", "float16" or "bfloat16" to convert to; None keeps each tensor's own.
         max_shard_size: bytes, or text like "5GB"; more than that is split into shards with an index.
-        beside: other files that appear with these.
+        beside: other files that appear with these, or None of those that go.
 
     Returns:
         The files.
@@ -86,7 +86,7 @@ def write_safetensors(
     class_name = class_of(source.tensors, fields.get("architectures") or ())
     shards = _split(list(source.tensors.values()), dtype, limit)
     total = sum(_nbytes(tensor, dtype) for shard in shards for tensor in shard)
-    files: dict[str, bytes | Writer] = {}
+    files: dict[str, bytes | Writer | None] = {}
     with progress(total, to_terminal=False) as line:
 
         def shard_writer(shard: list[Tensor]) -> Writer:
@@ -132,13 +132,13 @@ def _nbytes(tensor: Tensor, dtype: str | None) -> int:
 def _write_shard(shard: list[Tensor], class_name: str, dtype: str | None, line: Progress, path: str) -> None:
     arrays: dict[str, Array] = {}
     for tensor in shard:
-        arrays[stored_name(tensor.name, class_name)] = np.ascontiguousarray(
-            fit(tensor, tensor.read(), dtype or tensor.dtype)
+        arrays[stored_name(tensor.name, class_name)] = np.asarray(
+            fit(tensor, tensor.read(), dtype or tensor.dtype), order="C"
         )
         line.add(_nbytes(tensor, dtype))
     save_file(arrays, path, {"format": "pt"})
 
 
 def _common_dtype(source: Checkpoint) -> str:
-    kinds = {tensor.dtype for tensor in source.tensors.values()}
+    kinds = source.kinds
     return kinds.pop() if len(kinds) == 1 else "float32"

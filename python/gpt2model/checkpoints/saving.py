@@ -51,22 +51,25 @@ def _number_in(words: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def save_together(folder: Path, files: Mapping[str, bytes | Writer], stale: Iterable[str] = ()) -> list[Path]:
+def save_together(
+    folder: Path, files: Mapping[str, bytes | Writer | None], stale: Iterable[str] = ()
+) -> list[Path]:
     """Write several files into a directory, made if it is not there: all of them, or none.
 
     Arguments:
         folder: one that is made goes again after an error.
         files: plain names to contents, or to what writes them. They appear in this order, and only a crash
-            between two renames can leave new beside old files, each of them whole.
+            between two renames can leave new beside old files, each of them whole. None: as if it were `stale`.
         stale: names to remove with the last rename, as their content would be read instead of what was saved.
             Missing ones are fine.
 
     Returns:
-        The paths, in the order given.
+        The paths of what was written, in the order given.
 
     Raises:
         OSError: a file cannot be written or renamed; then all files are as they were.
     """
+    written = {name: content for name, content in files.items() if content is not None}
     with new_directory(folder):
-        write_files_atomically(folder, files, stale)
-    return [folder / name for name in files]
+        write_files_atomically(folder, written, [*stale, *(name for name in files if name not in written)])
+    return [folder / name for name in written]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
+from .names import is_activation
 
 Array = NDArray[Any]
 Rows = Callable[[int, int], Array]
@@ -47,7 +48,7 @@ class Tensor:
         dtype: the element type in the file: a key of `DTYPES`, or another name when it cannot be read as a
             weight.
         source: where it lies, for messages: "model.safetensors: h.0.ln_1.weight".
-        rows: reads rows `start` to `stop` of the first axis.
+        rows: reads rows `start` to `stop` of the first axis; a single number has one row, itself.
         whole: the format gives whole tensors only, so reading by blocks would read everything many times.
         stored: what the file holds and how many bytes, where reading makes the tensor of it ("int8 and its
             scale"); None where the file holds the tensor itself.
@@ -80,10 +81,15 @@ class Tensor:
 
     def read(self) -> Array:
         """The whole tensor."""
+        if not self.shape:
+            return self._checked(self.rows(0, 1).reshape(-1), 1).reshape(())
         return self._checked(self.rows(0, self.shape[0]), self.shape[0])
 
     def blocks(self, nbytes: int = BLOCK_BYTES) -> Iterator[tuple[int, Array]]:
         """The tensor in blocks of whole rows of about `nbytes`, each with the number of its first row."""
+        if not self.shape:
+            yield 0, self.read()
+            return
         rows = self.shape[0]
         row_bytes = max(1, self.nbytes // max(1, rows))
         step = rows if self.whole else max(1, nbytes // row_bytes)
@@ -163,6 +169,11 @@ class Checkpoint:
     def nbytes(self) -> int:
         """The bytes of all tensors together."""
         return sum(tensor.nbytes for tensor in self.tensors.values())
+
+    @property
+    def kinds(self) -> set[str]:
+        """The element types of its tensors; those of activations, which are bfloat16 in any model, aside."""
+        return {tensor.dtype for tensor in self.tensors.values() if not is_activation(tensor.name)}
 
     def on_close(self, release: Callable[[], object]) -> None:
         """Have something called when the checkpoint is closed."""

@@ -216,7 +216,7 @@ def _layers(  # noqa: PLR0917
             whole = Visibility(causal=False, mask=ops.expand_dims(encoder.real, (1, 2)))
             mixture = _attended(shape, index, query, None, None, seen, whole)
             hidden = hidden + product(mixture, layer["cross_proj"])
-        inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]))
+        inner = act(product(normalized(hidden, layer["ln_2"], shape.epsilon), layer["fc"]), *layer["act"])
         hidden = hidden + product(inner, layer["out"])
     return hidden, tuple(keys), tuple(values)
 

@@ -27,7 +27,13 @@ def load_own_options(model: Any, path: Path) -> None:
         warnings.warn(f"{error} The model has its default options instead.", stacklevel=4)
 
 
-def own_options(model: Any) -> dict[str, bytes]:
-    """The file of a model's options, to be saved with its checkpoint, if it has any of its own."""
+def own_options(model: Any) -> dict[str, bytes | None]:
+    """The file of a model's options, to be saved with its checkpoint.
+
+    None of a model that generates and has none of its own: another model's file must go, or the next to load the
+    checkpoint would take them. (transformers writes its defaults over it.) Nothing of a model that does not generate.
+    """
+    if not hasattr(type(model), "generate"):
+        return {}
     own = getattr(model, "generation_config", None)
-    return {FILE: file_bytes(own)} if isinstance(own, GenerationConfig) else {}
+    return {FILE: file_bytes(own) if isinstance(own, GenerationConfig) else None}

@@ -81,6 +81,6 @@ def layers_in_torch(  # noqa: PLR0917
             )
             mixture = attended(index, query, key, value, encoder.real[:, None, None])
             flat = flat + product(mixture, layer["cross_proj"])
-        inner = act(product(normal(flat, layer["ln_2"]), layer["fc"]))
+        inner = act(product(normal(flat, layer["ln_2"]), layer["fc"]), *layer["act"])
         flat = flat + product(inner, layer["out"])
     return flat.view(hidden.shape), tuple(keys), tuple(values)

@@ -22,6 +22,7 @@ from keras import ops
 
 from ..backend import BACKEND, Tensor, on_cpu
 from ..errors import GenerationConfigError
+from ..learned_activation import GPT2Activation
 from ..weight_names import named_weights
 
 Weights: TypeAlias = dict[str, Any]  # a pytree of tensors
@@ -230,6 +231,10 @@ def _made(model: Any, form: str) -> Weights:
     def norm(layer: Any) -> tuple[Tensor, Tensor]:
         return ops.cast(get(layer.gamma), "float32"), ops.cast(get(layer.beta), "float32")
 
+    def learned(act: Any) -> tuple[Tensor, ...]:
+        numbers = act.numbers if isinstance(act, GPT2Activation) else ()
+        return tuple(ops.cast(get(number), "float32") for number in numbers)
+
     def crossing(block: Any) -> Weights:
         return {
             "ln_cross": norm(block.ln_cross_attn),
@@ -245,6 +250,7 @@ def _made(model: Any, form: str) -> Weights:
             "proj": dense(block.attn.c_proj),
             "ln_2": norm(block.ln_2),
             "fc": dense(block.mlp.c_fc),
+            "act": learned(block.mlp.act),
             "out": dense(block.mlp.c_proj),
             **({} if block.crossattention is None else crossing(block)),
         }
