@@ -5,9 +5,8 @@
 
 Owns the decision of what has to be done again: all when the interpreter is another or pip was stopped in the midst of
 installing, the requirements when pyproject.toml has changed, the project alone when its sources have, and nothing when
-nothing has. By content,
-not by date: a fresh clone or a switched branch counts as what it holds. Uses the standard library alone, and
-refuses to touch anything outside DIRECTORY but Rust's own build folder.
+nothing has. By content, not by date: a fresh clone or a switched branch counts as what it holds. Uses the standard
+library alone, and refuses to touch anything outside DIRECTORY but Rust's own build folder.
 """
 
 import argparse

@@ -32,7 +32,7 @@ from .checkpoints.places import (
     refuse_rivals,
 )
 from .checkpoints.safetensors_writing import DEFAULT_SHARD
-from .checkpoints.tensors import DTYPES, Checkpoint
+from .checkpoints.tensors import Checkpoint
 from .config import GPT2Config
 from .errors import CheckpointError
 from .folders import AnyPath, folder_to_save
@@ -317,8 +317,7 @@ def _config(
 def _dtype(dtype: Any, checkpoint: Checkpoint) -> Any:
     if dtype != "auto":
         return keras.backend.standardize_dtype(dtype) if _is_framework_dtype(dtype) else dtype
-    kinds = checkpoint.kinds & DTYPES.keys()
-    return kinds.pop() if len(kinds) == 1 else None
+    return checkpoint.common_dtype
 
 
 def _is_framework_dtype(dtype: Any) -> bool:

@@ -53,9 +53,8 @@ def recomputed(call: Callable[..., Any], states: list[Any], *tensors: Tensor) ->
     """
     before = _values(states)
     places: list[Any] = []  # where in the answer a tensor stands
-    drawn: list[
-        Tensor
-    ] = []  # the random states afterwards, on JAX given back: nothing may leave a trace otherwise
+    # The random states afterwards; on JAX they are given back, since nothing may leave a trace otherwise.
+    drawn: list[Tensor] = []
 
     def drawn_alike(*given: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         now = _values(states)

@@ -86,7 +86,10 @@ def convert(
 
             paths = write_keras_hub(checkpoint, folder, config, dtype=dtype)
         elif format in FORMATS:
-            changes = {FIELD: config.vocabulary_sha256, "dtype": dtype or _common_dtype(checkpoint)}
+            changes = {
+                FIELD: config.vocabulary_sha256,
+                "dtype": dtype or checkpoint.common_dtype or "float32",
+            }
             paths = _through_model(source, target, format, class_name, changes)
         else:
             raise ValueError(f"format={format!r}: a checkpoint is written as one of {', '.join(FORMATS)}")
@@ -162,11 +165,6 @@ def _with_hash(config: GPT2Config, tokenizer: Mapping[str, bytes], place: str) -
         warnings.warn(f"{place}: {error}", stacklevel=3)
         return config
     return config.replace(vocabulary_sha256=vocabulary.sha256)
-
-
-def _common_dtype(checkpoint: Checkpoint) -> str:
-    kinds = checkpoint.kinds
-    return kinds.pop() if len(kinds) == 1 else "float32"
 
 
 def _through_model(

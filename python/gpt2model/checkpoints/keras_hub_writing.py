@@ -69,8 +69,7 @@ def write_keras_hub(
             " safetensors or .keras,"
             " or load its backbone (GPT2Model.from_pretrained) and save that"
         )
-    kinds = {dtype or tensor.dtype for tensor in source.tensors.values()}
-    policy = kinds.pop() if len(kinds) == 1 else "float32"
+    policy = dtype or source.common_dtype or "float32"
     room = sum(tensor.size * DTYPES[dtype or tensor.dtype].itemsize for tensor in source.tensors.values())
     with progress(source.nbytes, to_terminal=False) as line:
         files: dict[str, bytes | Writer | None] = {

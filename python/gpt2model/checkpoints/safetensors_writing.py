@@ -105,7 +105,7 @@ def write_safetensors(
             files[SAFETENSORS_INDEX] = json_bytes(
                 {"metadata": metadata, "weight_map": dict(sorted(weight_map.items()))}
             )
-        files[CONFIG] = json_bytes({**fields, "dtype": dtype or _common_dtype(source)})
+        files[CONFIG] = json_bytes({**fields, "dtype": dtype or source.common_dtype or "float32"})
         files |= beside or {}
         stale = [SAFETENSORS, SAFETENSORS_INDEX, *old_shards(folder)]
         return save_together(folder, files, [name for name in stale if name not in files])
@@ -137,8 +137,3 @@ def _write_shard(shard: list[Tensor], class_name: str, dtype: str | None, line: 
         )
         line.add(_nbytes(tensor, dtype))
     save_file(arrays, path, {"format": "pt"})
-
-
-def _common_dtype(source: Checkpoint) -> str:
-    kinds = source.kinds
-    return kinds.pop() if len(kinds) == 1 else "float32"

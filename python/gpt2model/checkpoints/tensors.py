@@ -171,9 +171,14 @@ class Checkpoint:
         return sum(tensor.nbytes for tensor in self.tensors.values())
 
     @property
-    def kinds(self) -> set[str]:
-        """The element types of its tensors; those of activations, which are bfloat16 in any model, aside."""
-        return {tensor.dtype for tensor in self.tensors.values() if not is_activation(tensor.name)}
+    def common_dtype(self) -> str | None:
+        """The element type that its weights have, or None where they have several.
+
+        Of those that are weights: activations' numbers, which are bfloat16 in any model, aside.
+        """
+        kinds = {tensor.dtype for tensor in self.tensors.values() if not is_activation(tensor.name)}
+        kinds &= DTYPES.keys()
+        return kinds.pop() if len(kinds) == 1 else None
 
     def on_close(self, release: Callable[[], object]) -> None:
         """Have something called when the checkpoint is closed."""

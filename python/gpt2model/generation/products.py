@@ -153,13 +153,7 @@ def _in_torch(left: Tensor, kernel: Kernel) -> Tensor:
     if rows.dtype == torch.float32:
         if _ALIKE < len(flat) <= _FEW and rows.is_contiguous() and on_cpu:
             found = torch.mm(rows, flat.t()).t().contiguous()
-        elif (
-            len(flat) == 1
-            and rows.is_contiguous()
-            and rows.numel() > _MUCH
-            and on_cpu
-            and "AuthenticAMD" in _processor()
-        ):
+        elif len(flat) == 1 and rows.is_contiguous() and rows.numel() > _MUCH and on_cpu and _by_amd():
             found = _summed(torch, flat, rows)
         else:
             return linear(left, rows, None if isinstance(bias, tuple) else bias)
@@ -195,12 +189,13 @@ def _of_halves(flat: Tensor, rows: Tensor) -> Tensor:
 
 
 @functools.cache
-def _processor() -> str:
-    """What Linux says of the processor: its maker and what it can do; elsewhere nothing."""
+def _processor() -> frozenset[str]:
+    """The words that Linux has for the first processor, its maker and what it can do among them; elsewhere none."""
     try:
-        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        known = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return ""
+        return frozenset()
+    return frozenset(known.partition("\n\n")[0].split())
 
 
 def _by_amd() -> bool:

@@ -17,14 +17,18 @@ const NONE: u32 = u32::MAX;
 
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
+    /// The encoding of the segment's beginning.
     pub(super) tokens: Vec<Symbol>,
+    /// Where they end.
+    pub(super) at: usize,
     /// Bit `i` is set when position `i` was given up: no encoding of the prefix that ends there goes on.
-    pub(super) closed: Vec<u64>,
+    closed: Vec<u64>,
 }
 
 impl Scratch {
     pub(super) fn clear(&mut self) {
         self.tokens.clear();
+        self.at = 0;
         self.closed.clear();
     }
 
@@ -76,25 +80,22 @@ impl Linear {
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
         scratch.clear();
-        let Scratch { tokens, closed } = scratch;
-        self.grow(pairs, segment, segment.len(), tokens, &mut 0, closed, keep_going)?;
-        tokens.iter().copied().for_each(emit);
+        self.grow(pairs, segment, segment.len(), scratch, keep_going)?;
+        scratch.tokens.iter().copied().for_each(emit);
         Ok(())
     }
 
-    /// Goes on from `tokens`, the encoding of the segment as far as `at`, until at least `until` or the end is reached.
-    /// Some of them may be given up; what is `closed` stays so for the same segment.
-    #[allow(clippy::too_many_arguments)]
+    /// Goes on from the tokens that there are until at least `until` or the end is reached. Some of them may be given up;
+    /// what is closed stays so for the same segment.
     pub(super) fn grow(
         &self,
         pairs: &Pairs,
         segment: &[u8],
         until: usize,
-        tokens: &mut Vec<Symbol>,
-        at: &mut usize,
-        closed: &mut Vec<u64>,
+        scratch: &mut Scratch,
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
+        let Scratch { tokens, at, closed } = scratch;
         closed.resize(segment.len() / 64 + 1, 0);
         let mut tries = 0usize;
         // Where these tokens stand, longer ones were not tried yet.

@@ -266,7 +266,7 @@ impl Bpe {
         if let Some(bounds) = self.bounds.get() {
             return bounds.as_ref();
         }
-        let made = Bounds::new(&self.pairs, self.ids.len());
+        let made = if self.proper { Bounds::new(&self.pairs, self.ids.len()) } else { None };
         self.bounds.get_or_init(|| made).as_ref()
     }
 
@@ -381,12 +381,11 @@ impl Bpe {
             Method::Linear if self.proper => {
                 self.linear().merge(&self.pairs, segment, &mut scratch.linear, &mut emit, &go_on)
             }
-            Method::Windows if self.proper && self.bounds().is_some() => match self.bounds() {
-                Some(bounds) => bounds.merge(self, segment, scratch, &mut emit, &go_on),
-                None => Ok(()),
-            },
             Method::Heap | Method::Linear | Method::Windows => {
-                heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on)
+                match self.bounds().filter(|_| method == Method::Windows) {
+                    Some(bounds) => bounds.merge(self, segment, scratch, &mut emit, &go_on),
+                    None => heap::merge(self, segment, Rank::LAST, &mut scratch.heap, &mut emit, &go_on),
+                }
             }
         };
         debug_assert_eq!(done, Ok(()));

@@ -142,7 +142,7 @@ impl<U: Unit> Work<'_, U> {
     /// A pretoken of at most 15 bytes that is not where the cache has most.
     #[inline(never)]
     fn learn(&mut self, start: usize, end: usize, key: Key, hash: u64) {
-        // Short indentation is remembered like anything else.
+        // Indentation, of more bytes than an entry has ids.
         if end - start > U::MOST_IDS
             && key.repeats_its_second_byte()
             && let Some((one, again)) = self.repeated_byte(start, end)

@@ -76,9 +76,7 @@ enum End {
 
 /// Tokens that are the encoding of the segment's beginning, and of more of it with those that windows found after them.
 struct Found<'s> {
-    tokens: &'s mut Vec<Symbol>,
-    /// Where they end.
-    at: usize,
+    state: &'s mut linear::Scratch,
     /// The token found behind them, or `NONE` where there are none.
     expected: u16,
     /// Where the linear method began last: before it nothing is looked at again.
@@ -90,14 +88,14 @@ struct Found<'s> {
 impl Found<'_> {
     /// Goes a token back, if there is one since the linear method began: that is what is expected now.
     fn step_back(&mut self, lengths: &[u32]) -> bool {
-        let Some(&token) = self.tokens.last() else { return false };
-        let at = self.at - lengths[token.place()] as usize;
+        let Some(&token) = self.state.tokens.last() else { return false };
+        let at = self.state.at - lengths[token.place()] as usize;
         if self.floor.is_some_and(|floor| at <= floor) {
             return false;
         }
-        self.tokens.pop();
-        self.at = at;
-        self.expected = if self.tokens.is_empty() { NONE } else { token.0 as u16 };
+        self.state.tokens.pop();
+        self.state.at = at;
+        self.expected = if self.state.tokens.is_empty() { NONE } else { token.0 as u16 };
         true
     }
 }
@@ -171,15 +169,14 @@ impl Bounds {
     ) -> Result<(), Interrupted> {
         let super::Scratch { linear: state, windows: block, heap, slow, .. } = scratch;
         state.clear();
-        let linear::Scratch { tokens, closed } = state;
-        let mut found = Found { tokens, at: 0, expected: NONE, floor: None, furthest: 0, retries: 0 };
+        let mut found = Found { state, expected: NONE, floor: None, furthest: 0, retries: 0 };
         let (mut blocks, mut stretch, mut stretched) = (0usize, STRETCH, 0);
-        while found.at < segment.len() {
+        while found.state.at < segment.len() {
             blocks += 1;
             if blocks.is_multiple_of(BLOCKS_A_QUESTION) && !keep_going() {
                 return Err(Interrupted);
             }
-            let rest = &segment[found.at..];
+            let rest = &segment[found.state.at..];
             self.join(&bpe.pairs, &rest[..rest.len().min(BLOCK)], block);
             let linear_is_made = bpe.linear.get().is_some();
             match self.walk(rows, &bpe.pairs, block, rest.len() <= BLOCK, linear_is_made, slow, &mut found) {
@@ -194,13 +191,13 @@ impl Bounds {
                 }
             }
             // Where windows do not get further than the linear method did, they are tried less and less.
-            stretch = if found.at < stretched + STRETCH { 2 * stretch } else { STRETCH };
-            (found.floor, found.retries) = (Some(found.at), 0);
-            let mut until = found.at;
+            stretch = if found.state.at < stretched + STRETCH { 2 * stretch } else { STRETCH };
+            (found.floor, found.retries) = (Some(found.state.at), 0);
+            let mut until = found.state.at;
             loop {
                 until += stretch;
-                bpe.linear().grow(&bpe.pairs, segment, until, found.tokens, &mut found.at, closed, keep_going)?;
-                stretched = found.at;
+                bpe.linear().grow(&bpe.pairs, segment, until, found.state, keep_going)?;
+                stretched = found.state.at;
                 if stretched == segment.len() || found.step_back(&self.lengths) {
                     break;
                 }
@@ -210,7 +207,7 @@ impl Bounds {
             }
             found.step_back(&self.lengths);
         }
-        found.tokens.iter().copied().for_each(emit);
+        found.state.tokens.iter().copied().for_each(emit);
         Ok(())
     }
 
@@ -228,7 +225,7 @@ impl Bounds {
         found: &mut Found<'_>,
     ) -> End {
         let Scratch { symbols, ranks, places } = block;
-        let (base, mut from, mut long_ones) = (found.at, 0, 0);
+        let (base, mut from, mut long_ones) = (found.state.at, 0, 0);
         loop {
             let to = symbols.len().min(from + ROW);
             let last = to == symbols.len();
@@ -241,7 +238,7 @@ impl Bounds {
                 if found.retries > MOST_RETRIES || !found.step_back(&self.lengths) {
                     return End::Linear;
                 }
-                let Some(back) = found.at.checked_sub(base) else { return End::Block };
+                let Some(back) = found.state.at.checked_sub(base) else { return End::Block };
                 while usize::from(places[from]) > back {
                     from -= 1;
                 }
@@ -252,7 +249,7 @@ impl Bounds {
             }
             let count = window.count();
             if last {
-                found.tokens.extend(window.tokens().map(|(symbol, _)| Symbol(u32::from(symbol))));
+                found.state.tokens.extend(window.tokens().map(|(symbol, _)| Symbol(u32::from(symbol))));
                 return End::Done;
             }
             if count == 1 {
@@ -260,13 +257,13 @@ impl Bounds {
             }
             let mut tokens = window.tokens();
             let taken = tokens.by_ref().take(count.saturating_sub(OVERLAP).max(1));
-            found.tokens.extend(taken.map(|(symbol, _)| Symbol(u32::from(symbol))));
+            found.state.tokens.extend(taken.map(|(symbol, _)| Symbol(u32::from(symbol))));
             let Some((next, place)) = tokens.next() else { return End::Linear };
             from += place;
-            found.at = base + usize::from(places[from]);
+            found.state.at = base + usize::from(places[from]);
             found.expected = next;
-            if found.at > found.furthest {
-                (found.furthest, found.retries) = (found.at, 0);
+            if found.state.at > found.furthest {
+                (found.furthest, found.retries) = (found.state.at, 0);
             }
             long_ones = if count <= FEW_TOKENS { long_ones + 1 } else { 0 };
             if long_ones == FEW_WINDOWS {
