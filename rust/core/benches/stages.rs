@@ -18,7 +18,7 @@ fn texts() -> Vec<(&'static str, String)> {
         include_str!("../src/bpe/linear.rs"),
         include_str!("../src/special.rs"),
         include_str!("../src/vocab/compile.rs"),
-        include_str!("../src/batch.rs"),
+        include_str!("../src/batch/mod.rs"),
     ];
     let scripts = "All human beings are born free. 人人生而自由，在尊严和权利上一律平等。すべての人間は、生まれながらにして自由であり、\
                    Все люди рождаются свободными и равными. सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता. \

@@ -41,17 +41,13 @@ impl<'a> Texts<'a> {
     }
 }
 
-/// Runs batch work on the threads given, or here; either way Ctrl-C gets through.
+/// Runs batch work here, and on the threads given besides; either way Ctrl-C gets through.
 fn run<T: Send>(
     py: Python<'_>,
     threads: Option<&Threads>,
     work: impl Send + FnOnce(Option<&rayon::ThreadPool>, &KeepGoing<'_>) -> Result<T, BatchError>,
 ) -> PyResult<T> {
-    let done = match threads {
-        Some(threads) => run_beside(py, threads.pool(), |keep_going| work(Some(threads.pool()), keep_going))?,
-        None => run_here(py, |keep_going| work(None, keep_going))?,
-    };
-    done.map_err(from_batch)
+    run_here(py, |keep_going| work(threads.map(Threads::pool), keep_going))?.map_err(from_batch)
 }
 
 fn encoded<T: Id>(

@@ -62,21 +62,26 @@ pub(crate) fn with_scratch<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     with_memory(|memory| work(&mut memory.scratch))
 }
 
-/// Runs `work` on this thread, without the interpreter's lock. The `keep_going` that it is given looks for signals; the
-/// exception of a signal handler wins over the result.
+/// Runs `work` on this thread, without the interpreter's lock. The `keep_going` that it is given looks for signals when
+/// this thread asks, and tells what it found to any other; the exception of a signal handler wins over the result.
 pub(crate) fn run_here<T: Send>(py: Python<'_>, work: impl Send + FnOnce(&KeepGoing<'_>) -> T) -> PyResult<T> {
     let (result, raised) = py.detach(|| {
         let raised: Mutex<Option<PyErr>> = Mutex::new(None);
         let last = Mutex::new(Instant::now());
+        let stop = AtomicBool::new(false);
+        let here = std::thread::current().id();
         let keep_going = || {
-            let (Ok(mut last), Ok(mut raised)) = (last.lock(), raised.lock()) else {
-                return false; // poisoned: the work is unwinding
-            };
-            if last.elapsed() >= EVERY {
-                *raised = Python::attach(|py| py.check_signals()).err();
-                *last = Instant::now();
+            if std::thread::current().id() == here {
+                let (Ok(mut last), Ok(mut raised)) = (last.lock(), raised.lock()) else {
+                    return false; // poisoned: the work is unwinding
+                };
+                if raised.is_none() && last.elapsed() >= EVERY {
+                    *raised = Python::attach(|py| py.check_signals()).err();
+                    *last = Instant::now();
+                    stop.store(raised.is_some(), Ordering::Relaxed);
+                }
             }
-            raised.is_none()
+            !stop.load(Ordering::Relaxed)
         };
         let result = work(&keep_going);
         (result, raised.into_inner().unwrap_or_default())

@@ -3,15 +3,18 @@
 //! A long text is cut where cutting is exact (see [`cut_after`]), so one huge document
 //! uses all threads as well as a million short ones.
 
+mod collect;
+mod turns;
+
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
+use self::collect::{Collect, Count, Joined};
+pub(crate) use self::turns::Scratches;
+use self::turns::in_portions;
 use crate::bpe::{Interrupted, Scratch, Sink, TokenId};
 use crate::encoding::{EncodeError, Encoding};
-use crate::pages;
 use crate::pretokenize::cut_after;
 use crate::special::{Part, Policy};
 
@@ -72,83 +75,6 @@ impl Id for u16 {
     }
 }
 
-/// Ids put behind those that are there, into memory that the system hands out in windows.
-struct Collect<'v, T> {
-    ids: &'v mut Vec<T>,
-    /// Up to this place the system was told.
-    told: usize,
-}
-
-impl<'v, T: Id> Collect<'v, T> {
-    fn new(ids: &'v mut Vec<T>) -> Self {
-        Collect { told: ids.len(), ids }
-    }
-
-    /// Makes room for `count` more.
-    #[inline]
-    fn make_room(&mut self, count: usize) {
-        if self.ids.len() + count > self.told {
-            self.tell(count);
-        }
-    }
-
-    #[cold]
-    fn tell(&mut self, count: usize) {
-        let before = self.ids.capacity();
-        self.ids.reserve(count);
-        let is_new = self.told == 0 || self.ids.capacity() != before;
-        let window = count.max(WINDOW / size_of::<T>()).min(self.ids.capacity() - self.ids.len());
-        let memory = self.ids.spare_capacity_mut();
-        if is_new && size_of_val(memory) >= pages::LARGE_SINCE {
-            pages::make_large(memory);
-        }
-        pages::hand_out(&mut memory[..window]);
-        self.told = self.ids.len() + window;
-    }
-}
-
-/// So many bytes of ids are asked of the system at a time.
-const WINDOW: usize = 1 << 18;
-
-impl<T: Id> Sink for Collect<'_, T> {
-    #[inline]
-    fn push(&mut self, id: TokenId) {
-        self.make_room(1);
-        self.ids.push(T::from_token_id(id));
-    }
-
-    #[inline]
-    fn push_all(&mut self, ids: &[TokenId]) {
-        self.make_room(ids.len());
-        self.ids.extend(ids.iter().map(|&id| T::from_token_id(id)));
-    }
-
-    #[inline]
-    fn push_all_narrow(&mut self, ids: &[u16]) {
-        self.make_room(ids.len());
-        self.ids.extend(ids.iter().map(|&id| T::from_token_id(TokenId::from(id))));
-    }
-}
-
-struct Count(usize);
-
-impl Sink for Count {
-    #[inline]
-    fn push(&mut self, _: TokenId) {
-        self.0 += 1;
-    }
-
-    #[inline]
-    fn push_all(&mut self, ids: &[TokenId]) {
-        self.0 += ids.len();
-    }
-
-    #[inline]
-    fn push_all_narrow(&mut self, ids: &[u16]) {
-        self.0 += ids.len();
-    }
-}
-
 /// A piece of one text that can be encoded by itself.
 #[derive(Clone, Copy)]
 enum Piece<'t> {
@@ -182,34 +108,20 @@ impl Encoding {
         let Some(pool) = pool else {
             return self.encode_ragged_here(texts, policy, keep_going);
         };
-        let done = Mutex::new(Vec::new());
+        let bytes: usize = texts.iter().map(|text| text.len()).sum();
+        let joined = Mutex::new(Joined::new(bytes, texts.len()));
         self.encode_portions(texts, policy, pool, keep_going, |number, portion| {
-            if let Ok(mut done) = done.lock() {
-                done.push((number, portion));
+            if let Ok(mut joined) = joined.lock() {
+                joined.add(number, portion);
             }
         })?;
-        let mut done: Vec<(usize, Portion<T>)> = done.into_inner().unwrap_or_default();
-        done.sort_unstable_by_key(|&(number, _)| number);
-        let mut lengths = vec![0i64; texts.len()];
-        for (text, count) in done.iter().flat_map(|(_, portion)| &portion.counts) {
-            lengths[*text] += *count as i64;
-        }
-        // Zeros that the system hands out untouched: each thread is the first to write to the pages of its portions.
-        let mut ids = vec![T::default(); done.iter().map(|(_, portion)| portion.ids.len()).sum()];
-        let mut rest = &mut ids[..];
-        let mut places = Vec::with_capacity(done.len());
-        for (_, portion) in done {
-            let (place, after) = rest.split_at_mut(portion.ids.len());
-            places.push((place, portion.ids));
-            rest = after;
-        }
-        pool.install(|| places.into_par_iter().for_each(|(place, ids)| place.copy_from_slice(&ids)));
+        let Joined { ids, lengths, .. } = joined.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Ragged { ids, row_splits: running_sum(lengths) })
     }
 
     /// Encodes many texts on the threads of `pool`, which hand each portion to `take` when it is done, with its number.
-    /// Says how many portions there were. They come in nearly the order of their numbers: one begins only when all before
-    /// it have begun.
+    /// Says how many portions there were. They come in nearly the order of their numbers: one begins only when all but
+    /// eight for each thread of those before it have begun.
     ///
     /// # Errors
     /// As [`Encoding::encode_ragged`]; any portions may have been handed out by then.
@@ -393,71 +305,6 @@ impl Encoding {
     }
 }
 
-/// Working memory that batches hand on from one to the next, so that each thread of one finds it warm. There are
-/// about as many as threads ever worked at once, and no more than [`Scratches::MOST`].
-#[derive(Debug)]
-pub(crate) struct Scratches([Mutex<Option<Box<Scratch>>>; Scratches::MOST]);
-
-impl Default for Scratches {
-    fn default() -> Self {
-        Scratches(std::array::from_fn(|_| Mutex::default()))
-    }
-}
-
-impl Scratches {
-    /// Threads beyond these work with one of their own.
-    const MOST: usize = 64;
-
-    /// Does `work` with the first that nobody has. Waits for nobody: a fork may have left some taken for ever.
-    fn lend<R>(&self, work: impl FnOnce(&mut Scratch) -> R) -> R {
-        match self.0.iter().find_map(|scratch| scratch.try_lock().ok()) {
-            Some(mut scratch) => work(scratch.get_or_insert_default()),
-            None => work(&mut Scratch::default()),
-        }
-    }
-}
-
-/// Has the threads of `pool` do `work` on every portion, each thread taking the next one when it is done with its last.
-///
-/// The error is that of the first portion that has one; portions after it may not have been begun.
-fn in_portions(
-    pool: &rayon::ThreadPool,
-    scratches: &Scratches,
-    pieces: &[Piece<'_>],
-    portions: &[Range<usize>],
-    keep_going: &(dyn Fn() -> bool + Sync),
-    work: impl Fn(usize, Range<usize>, &mut Scratch) -> Result<(), BatchError> + Sync,
-) -> Result<(), BatchError> {
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let run = |scratch: &mut Scratch| {
-        let mut result = Ok(());
-        while !failed.load(Ordering::Relaxed) {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let Some(portion) = portions.get(number) else {
-                break;
-            };
-            // A portion is too small to ask by itself.
-            let done = ask(pieces, portion, keep_going).and_then(|()| work(number, portion.clone(), scratch));
-            if let Err(error) = done {
-                failed.store(true, Ordering::Relaxed);
-                result = Err((number, error));
-            }
-        }
-        result
-    };
-    let first =
-        pool.broadcast(|_| scratches.lend(run)).into_iter().filter_map(Result::err).min_by_key(|&(number, _)| number);
-    first.map_or(Ok(()), |(_, error)| Err(error))
-}
-
-fn ask(pieces: &[Piece<'_>], portion: &Range<usize>, keep_going: &dyn Fn() -> bool) -> Result<(), BatchError> {
-    if keep_going() {
-        return Ok(());
-    }
-    let (Piece::Text(index, _) | Piece::Special(index, _)) = pieces[portion.start];
-    Err(BatchError { index, error: Interrupted.into() })
-}
-
 fn running_sum(lengths: Vec<i64>) -> Vec<i64> {
     let mut total = 0;
     std::iter::once(0)
@@ -466,22 +313,4 @@ fn running_sum(lengths: Vec<i64>) -> Vec<i64> {
             total
         }))
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn threads_that_come_and_go_leave_no_more_scratches_than_there_were_threads() {
-        let scratches = Scratches::default();
-        std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| (0..20_000).for_each(|_| scratches.lend(|_| ())));
-            }
-        });
-        let made = scratches.0.iter().filter(|scratch| scratch.lock().is_ok_and(|scratch| scratch.is_some())).count();
-        // One may look at each place just when another is there, but hardly twice in a row.
-        assert!((1..=5).contains(&made), "{made} scratches for 3 threads");
-    }
 }
