@@ -21,7 +21,7 @@ tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="shards are
 
 @pytest.mark.parametrize(
     ("form", "processor"),
-    [*((form, frozenset()) for form in FORMS), *((form, AMD) for form in ("float32", "bfloat16"))],
+    [(form, processor) for form in FORMS for processor in (frozenset(), AMD)],
 )
 @pytest.mark.parametrize("rows", [1, 2, 8, None])
 def test_products_and_look_up_of_any_number_of_rows(form, processor, rows, monkeypatch):

@@ -30,9 +30,14 @@ def core_operations() -> Iterator[None]:
         _core_only.reset(token)
 
 
+def only_core_operations() -> bool:
+    """Whether it is inside `core_operations`."""
+    return _core_only.get()
+
+
 def written(buffer: Tensor, new: Tensor, offset: int | Tensor) -> Tensor:
     """The buffer (n, room, width) with new positions (n, steps, width) in it from `offset` on."""
-    if not _core_only.get():
+    if not only_core_operations():
         return ops.slice_update(buffer, (0, offset, 0), new)
     # One operation, which takes over a buffer that nobody else reads.
     tensorflow = sys.modules["tensorflow"]

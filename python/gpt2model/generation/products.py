@@ -55,6 +55,13 @@ one row against a kernel of 3,072 by 768 inside a loop there, on two cores:
     summed 8 or 12 rows at a time                   310          4 rows 440, 16 and more 1,000, in tiles 390 to 470
     int8 likewise, 12 rows at a time                203          4 rows 299, 8 rows 230, 16 to 48 rows 230 to 320
     int8 by int8, in two shards, the row 4 times    257          8 times 226 (taken); in three shards 257
+There TensorFlow 2.21 calls YNNPACK too, which packs the right side anew in every call. All products of a step in a
+loop, in two shards, milliseconds, the kernel on the right and on the left (alone, with a barrier; without it 29):
+    float32: 1 row 13.0, 12.8; 2 rows 66, 16; 4 rows 64, 17; 8 rows 67, 17 (taken); 16 rows 72, 21; 32 rows 136, 56;
+    256 rows 216, 189; 896 rows 622, 624 (8 rows in one shard 99, 21; on the left 3 19, 4 17; inputs halved 55)
+    int8: 1 row twice 6.7, 5.1 (taken); 4 times on the left 5.3; 8 times 9.0, 7.6; 8 rows 9.4, 8.1 (taken)
+    bfloat16: 1 row 15.0, twice 30, 17; asked for float32 twice 14.6, 15.0
+gpt2-small in float32, 8 rows, in TensorFlow: 225 tokens a second with the kernel on the right, 353 with it on the left.
 In the loop of a step of gpt2-small (products only, kernels in shards, JAX 0.10, two cores), milliseconds of all its
 products in float32, the kernel on the right and on the left: 1 row 18.3, 18.0; 2 rows 31.2, 24.1; 4 rows 37.9, 25.6;
 8 rows 51.9, 28.5; 16 rows 43.7, 34.3; 32 rows 53.6, 44.7; 128 rows 175, 121; 896 rows 969, 843 (whole on the right: 8
@@ -77,6 +84,7 @@ The head for several rows, left of the kernel and right of it: 2 rows 13.6, 6.4;
 from __future__ import annotations
 
 import functools
+import importlib
 import sys
 from pathlib import Path
 from typing import Any
@@ -85,6 +93,7 @@ import keras
 from keras import ops
 
 from ..backend import BACKEND, Tensor
+from .places import only_core_operations
 from .weights import Kernel
 
 # One row is multiplied so often: a lone one has no kernel but float32's.
@@ -120,13 +129,14 @@ def _of_shard(flat: Tensor, rows: Tensor) -> Tensor:
     if form == "float32":
         if BACKEND == "jax" and flat.shape[0] > 1:
             return _on_left(sys.modules["jax"].lax, flat, rows, "float32")
-        return of_rows(flat, rows)
+        return _by_xla(flat, rows) if BACKEND == "tensorflow" and flat.shape[0] != 1 else of_rows(flat, rows)
     count = ops.shape(flat)[0]
+    least = 2 if form == "int8" and _halves_by_amd() else _ROWS[form]
     if not isinstance(count, int):  # an exported graph, which XLA is given with the number in its place
-        missing = ops.zeros((ops.maximum(_ROWS[form] - count, 0), flat.shape[1]), flat.dtype)
+        missing = ops.zeros((ops.maximum(least - count, 0), flat.shape[1]), flat.dtype)
         flat = ops.concatenate([flat, missing])
     elif count == 1:
-        flat = ops.broadcast_to(flat, (_ROWS[form], flat.shape[1]))
+        flat = ops.broadcast_to(flat, (least, flat.shape[1]))
     return (_of_bytes if form == "int8" else _of_halves)(flat, rows)[:count]
 
 
@@ -229,9 +239,24 @@ def _on_left(lax: Any, flat: Tensor, rows: Tensor, result: str) -> Tensor:
     return lax.optimization_barrier(found).T
 
 
+def _by_xla(flat: Tensor, rows: Tensor) -> Tensor:
+    """`_on_left` on TensorFlow; as they stand in a graph that is to run without XLA."""
+    if only_core_operations():
+        return of_rows(flat, rows)
+    return ops.transpose(_barrier()(of_rows(rows, flat))[0])
+
+
+@functools.cache
+def _barrier() -> Any:
+    return importlib.import_module("tensorflow.compiler.tf2xla.python.xla").optimization_barrier
+
+
 def _of_bytes(flat: Tensor, rows: Tensor) -> Tensor:
     scale = ops.maximum(ops.max(ops.absolute(flat), axis=1, keepdims=True), 1e-12) / 127.0  # (m, 1)
     whole = ops.cast(ops.round(flat / scale), "int8")
     jax = sys.modules["jax"] if BACKEND == "jax" else None
-    found = of_rows(whole, rows) if jax is None else _kernel_left(jax.lax, whole, rows, "int32")
+    if jax is not None:
+        found = _kernel_left(jax.lax, whole, rows, "int32")
+    else:
+        found = (_by_xla if _halves_by_amd() else of_rows)(whole, rows)
     return ops.cast(found, "float32") * scale
