@@ -26,10 +26,11 @@ from .initialisation import weight_initializer
 from .layout_map import layout_map
 from .learning import learning_of, restore_learning
 from .lora import restrict_to_lora
+from .losses import checked_loss
 from .old_names import method_hint
 from .options import checked_options, refuse_other_types
 from .outputs import ModelOutput
-from .quantization import checked_mode, policies_of, policy_of, quantizers_of, restore_quantizers
+from .quantization import checked_mode, policies_of, policy_of, quantizers_of, quiet, restore_quantizers
 from .recomputing import leave_to_blocks
 from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
@@ -236,7 +237,8 @@ class GPT2PreTrainedModel(keras.Model):
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         """As `keras.Model.quantize`, to int8 or int4 (see `gpt2model.quantization.checked_mode`)."""
-        super().quantize(checked_mode(type(self).__name__, mode), config, **kwargs)
+        with quiet():
+            super().quantize(checked_mode(type(self).__name__, mode), config, **kwargs)
 
     @staticmethod
     def get_layout_map(
@@ -248,9 +250,7 @@ class GPT2PreTrainedModel(keras.Model):
         return layout_map(device_mesh, model_parallel_dim_name, data_parallel_dim_name)
 
     def get_config(self) -> dict[str, Any]:
-        """Plain data from which `from_config` makes an equal model without its weights: as quantized, with the same
-        LoRA, and with the same weights frozen.
-        """
+        """Plain data for `from_config`: an equal model without its weights, quantized, with LoRA and frozen alike."""
         more = {"learning": learning_of(self), "quantizers": quantizers_of(self)}
         return {
             "config": self.config.to_dict(),
@@ -369,7 +369,7 @@ class GPT2PreTrainedModel(keras.Model):
             metrics, weighted_metrics = None, metrics
         elif loss is None and self.ignores_labels and isinstance(metrics, list | tuple):
             metrics, weighted_metrics = None, [*metrics, *weighted_metrics]
-        super().compile(optimizer, loss, loss_weights, metrics, weighted_metrics, **kwargs)
+        super().compile(optimizer, checked_loss(loss), loss_weights, metrics, weighted_metrics, **kwargs)
 
     def compile_from_config(self, config: Any) -> None:
         """As Keras', which leaves a model alone that has a `compile` of its own."""

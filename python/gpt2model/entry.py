@@ -54,7 +54,8 @@ def check_names(class_name: str, names: Sequence[str], given: Iterable[str]) -> 
     for name in given:
         if name in names:
             continue
-        if (hint := call_hint(name)) is not None:
+        hint = call_hint(name)  # no `:=`, here and in `as_arrays`: AutoGraph, which comes by, cannot read it
+        if hint is not None:
             raise TypeError(f"A call takes no argument {name!r}: {hint}.")
         near = difflib.get_close_matches(name, names, n=1)
         hint = takers(name) or (f"did you mean {near[0]}?" if near else f"it takes {', '.join(names)}.")
@@ -183,7 +184,8 @@ def as_arrays(value: Any, name: str, *, rows: bool = False) -> Any:
         return value if is_same else changed
     if isinstance(value, np.ndarray | np.generic):
         return _numbers(value, name)
-    if (mend := _DENSE.get(type(value).__name__)) is not None:
+    mend = _DENSE.get(type(value).__name__)
+    if mend is not None:
         raise TypeError(f"{name} must be a rectangle of numbers, not a {type(value).__name__}: {mend}.")
     if not isinstance(value, list | tuple) or not _is_plain(value, rows and isinstance(value, list)):
         return value

@@ -7,7 +7,7 @@ loops (`generation/`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 import keras
 from keras import ops
@@ -19,10 +19,13 @@ from .cache import KVCache
 from .config import GPT2Config
 from .dense import GPT2Dense
 from .entry import check_labels, entry
+from .generation.config import GenerationConfig
 from .initialisation import weight_initializer
 from .losses import counted, language_model_loss
 from .model import GPT2Model
 from .outputs import CausalLMOutputWithCrossAttentions
+
+Model = TypeVar("Model", bound="LanguageModelHead")
 
 
 def tied_logits(wte: keras.layers.ReversibleEmbedding, hidden: Tensor) -> Tensor:
@@ -93,6 +96,50 @@ class LanguageModelHead(GPT2PreTrainedModel):
     def get_output_embeddings(self) -> keras.layers.Layer:
         """The untied head, or the word embeddings."""
         return self.transformer.wte if self.lm_head is None else self.lm_head
+
+    @property
+    def generation_config(self) -> GenerationConfig:
+        """The options that `generate` and its kin start from; set another one to change them.
+
+        Those of the checkpoint's generation_config.json, else the special tokens of the model's configuration.
+
+        Raises:
+            TypeError: another's, by whose name too, is set.
+
+        Example:
+            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> model.generation_config = model.generation_config.update(max_new_tokens=3)
+            >>> model.generate([[1, 2]]).shape[1]
+            5
+        """
+        from .generation.generate import config_of
+
+        return config_of(self)
+
+    @generation_config.setter
+    def generation_config(self, config: GenerationConfig | None) -> None:
+        if config is not None and not isinstance(config, GenerationConfig):
+            kind = f"{type(config).__module__}.{type(config).__qualname__}"
+            raise TypeError(
+                f"generation_config must be a GenerationConfig of gpt2model, not {kind}: of one of transformers',"
+                " GenerationConfig.from_dict(config.to_diff_dict()) makes it."
+            )
+        self._generation_config = config
+
+    def get_config(self) -> dict[str, Any]:
+        """As of every model, with the options of generation that were set."""
+        own = self.__dict__.get("_generation_config")
+        return {**super().get_config(), **({} if own is None else {"generation_config": own.to_dict()})}
+
+    @classmethod
+    def from_config(cls: type[Model], config: Mapping[str, Any], custom_objects: Any = None) -> Model:
+        """As of every model, with the options of generation that were set."""
+        fields = dict(config)
+        own = fields.pop("generation_config", None)
+        model: Model = super().from_config(fields, custom_objects)
+        if own is not None:
+            model.generation_config = GenerationConfig.from_dict(own)
+        return model
 
     def generate(self, inputs: Any = None, generation_config: Any = None, **options: Any) -> Any:
         """Tokens, or text, that follow prompts.

@@ -162,3 +162,24 @@ def span_loss(start_logits: Tensor, end_logits: Tensor, start: Tensor, end: Tens
 def clamped(positions: Tensor, length: int | Tensor) -> Tensor:
     """Positions of the ends of spans as the loss takes them, (batch,): `length` is the one that does not count."""
     return ops.clip(ops.reshape(signed(positions), (-1,)), 0, length)
+
+
+def checked_loss(loss: Any) -> Any:
+    """The loss given to `compile`: one, of labels and logits, or none, for the model's own.
+
+    Raises:
+        ValueError: several, or what transformers' models took in place of none.
+
+    Example:
+        >>> checked_loss({"logits": "mse"})
+        Traceback (most recent call last):
+        ValueError: compile() takes one loss, of labels and logits, not dict. Leave it out: ...
+    """
+    name = repr(loss) if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    is_own = name in {"'passthrough'", "compute_loss", "hf_compute_loss"}
+    if is_own or isinstance(loss, Mapping) or (isinstance(loss, list | tuple) and len(loss) != 1):
+        raise ValueError(
+            f"compile() takes one loss, of labels and logits, not {name}. Leave it out: then the model's own is learned"
+            " from, with labels among the inputs ({'input_ids': ids, 'labels': labels}) or as y."
+        )
+    return loss

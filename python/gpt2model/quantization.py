@@ -6,7 +6,9 @@ that is `keras.Model.quantize`'s, and so are the integers and their scales.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -39,6 +41,14 @@ def checked_mode(class_name: str, mode: Any) -> Any:
             " and one made or loaded with dtype='bfloat16' or 'float16' computes in half precision."
         )
     return mode
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """While a model is quantized: Keras warns of every layer that has nothing to quantize, such as Dropout."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Layer .* does not have a `quantize` method")
+        yield
 
 
 def policies_of(model: keras.Model) -> dict[str, Any]:

@@ -38,8 +38,8 @@ from .watched import contrastive_plan, given_of, tokens_of, watched
 
 def config_of(model: Any) -> GenerationConfig:
     """The model's own options: its `generation_config`, else the special tokens of its configuration."""
-    own = getattr(model, "generation_config", None)
-    if isinstance(own, GenerationConfig):
+    own: GenerationConfig | None = model.__dict__.get("_generation_config")
+    if own is not None:
         return own
     config = model.config
     return GenerationConfig(

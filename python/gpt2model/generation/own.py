@@ -35,5 +35,5 @@ def own_options(model: Any) -> dict[str, bytes | None]:
     """
     if not hasattr(type(model), "generate"):
         return {}
-    own = getattr(model, "generation_config", None)
-    return {FILE: file_bytes(own) if isinstance(own, GenerationConfig) else None}
+    own = model.__dict__.get("_generation_config")
+    return {FILE: None if own is None else file_bytes(own)}

@@ -55,8 +55,8 @@ one row against a kernel of 3,072 by 768 inside a loop there, on two cores:
     summed 8 or 12 rows at a time                   310          4 rows 440, 16 and more 1,000, in tiles 390 to 470
     int8 likewise, 12 rows at a time                203          4 rows 299, 8 rows 230, 16 to 48 rows 230 to 320
     int8 by int8, in two shards, the row 4 times    257          8 times 226 (taken); in three shards 257
-There TensorFlow 2.21 calls YNNPACK too, which packs the right side anew in every call. All products of a step in a
-loop, in two shards, milliseconds, the kernel on the right and on the left (alone, with a barrier; without it 29):
+There TensorFlow 2.21 calls YNNPACK, too. All products of a step in a loop, in two shards, milliseconds, the kernel on
+the right and on the left (behind a barrier; without one XLA turns the product round again: 8 rows 29):
     float32: 1 row 13.0, 12.8; 2 rows 66, 16; 4 rows 64, 17; 8 rows 67, 17 (taken); 16 rows 72, 21; 32 rows 136, 56;
     256 rows 216, 189; 896 rows 622, 624 (8 rows in one shard 99, 21; on the left 3 19, 4 17; inputs halved 55)
     int8: 1 row twice 6.7, 5.1 (taken); 4 times on the left 5.3; 8 times 9.0, 7.6; 8 rows 9.4, 8.1 (taken)

@@ -10,7 +10,7 @@ a generator that is quicker than forty operations on integers.
 
 from __future__ import annotations
 
-import os
+import random
 import sys
 
 from keras import ops
@@ -19,6 +19,7 @@ from ..backend import BACKEND, Tensor
 
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
+_SEEDS = 2**31 - 1
 
 
 def _rotated(x: Tensor, bits: int) -> Tensor:
@@ -82,5 +83,15 @@ def gumbel(seed: Tensor, step: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def fresh_seed() -> int:
-    """A seed nobody chose."""
-    return int.from_bytes(os.urandom(4), "little") >> 1
+    """A seed nobody chose, of the backend's own generator.
+
+    So it is the same again after `keras.utils.set_random_seed`, and after `torch.manual_seed`, `tf.random.set_seed` or,
+    on JAX, which has no such generator, `random.seed`.
+    """
+    if BACKEND == "torch":
+        return int(sys.modules["torch"].randint(0, _SEEDS, (), device="cpu"))
+    if BACKEND == "tensorflow":
+        tensorflow = sys.modules["tensorflow"]
+        with tensorflow.init_scope():
+            return int(tensorflow.random.uniform((), maxval=_SEEDS, dtype="int32"))
+    return random.randrange(_SEEDS)
