@@ -107,7 +107,8 @@ class LanguageModelHead(GPT2PreTrainedModel):
             TypeError: another's, by whose name too, is set.
 
         Example:
-            >>> model = GPT2LMHeadModel(GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2))
+            >>> tiny = GPT2Config(vocab_size=11, n_positions=8, n_embd=4, n_layer=1, n_head=2, eos_token_id=None)
+            >>> model = GPT2LMHeadModel(tiny.replace(bos_token_id=None))
             >>> model.generation_config = model.generation_config.update(max_new_tokens=3)
             >>> model.generate([[1, 2]]).shape[1]
             5
