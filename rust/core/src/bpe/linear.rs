@@ -11,6 +11,7 @@ use super::keys::{fold, slots_for};
 use super::pairs::Pairs;
 use super::symbols::{Rank, Symbol, Symbols};
 use super::{Interrupted, pairs::Step};
+use crate::pages::{LARGE_SINCE, make_large};
 
 const CHECK_EVERY: usize = 1 << 14;
 const NONE: u32 = u32::MAX;
@@ -30,6 +31,23 @@ impl Scratch {
         self.tokens.clear();
         self.at = 0;
         self.closed.clear();
+    }
+
+    /// Makes room for `more` tokens: beyond a few MB in memory that the system hands out in large pages, for each small
+    /// one would cost as much as merging what it holds.
+    pub(super) fn reserve(&mut self, more: usize) {
+        if self.tokens.capacity() - self.tokens.len() >= more {
+            return;
+        }
+        let wanted = more.max(2 * self.tokens.capacity());
+        if size_of::<Symbol>() * wanted < LARGE_SINCE {
+            self.tokens.reserve(wanted - self.tokens.len());
+            return;
+        }
+        let mut tokens = Vec::with_capacity(wanted);
+        make_large(tokens.spare_capacity_mut());
+        tokens.extend_from_slice(&self.tokens);
+        self.tokens = tokens;
     }
 
     /// How many tokens there is room for.

@@ -178,6 +178,7 @@ impl Bounds {
             }
             let rest = &segment[found.state.at..];
             self.join(&bpe.pairs, &rest[..rest.len().min(BLOCK)], block);
+            found.state.reserve(BLOCK);
             let linear_is_made = bpe.linear.get().is_some();
             match self.walk(rows, &bpe.pairs, block, rest.len() <= BLOCK, linear_is_made, slow, &mut found) {
                 End::Done => break,
