@@ -214,6 +214,17 @@ def test_long_pretokens_made_of_tokens(judges: Judges, letters: Any) -> None:
     assert judges.agree(texts) == 10_000
 
 
+@pytest.mark.parametrize("alphabet", ["0123456789", "abcdefghijklmnopqrstuvwxyz"])
+def test_one_pretoken_of_more_than_a_million_tokens(
+    gpt2: Encoding, tiktoken_gpt2: Any, alphabet: str
+) -> None:
+    """Its tokens are kept in other memory than those of shorter ones."""
+    text = "".join(random.Random(9).choices(alphabet, k=2_600_000))
+    ids = tiktoken_gpt2.encode_ordinary(text)
+    assert len(ids) > 1 << 20
+    assert gpt2.encode(text) == ids
+
+
 def test_every_token_followed_by_a_part_of_every_length_class(judges: Judges) -> None:
     """Two tokens side by side, in pretokens past the scan's 32 bytes."""
     tokens = [token.decode() for _, token in judges.gpt2.token_bytes() if token.isalpha() and len(token) > 3]
