@@ -14,6 +14,7 @@ from helpers import BACKEND, array
 
 import gpt2model
 from gpt2model import ContextLengthError, GenerationConfig, GenerationConfigError, export_text_generator
+from gpt2model.generation import weights
 from gpt2model.vocabulary import vocabulary_of
 from gpt2tok import GPT2Tokenizer, GPT2TokenizerFast, TokenizerError, VocabError, get_encoding
 from gpt2tok.formats import byte_alphabet
@@ -334,3 +335,24 @@ def test_broken_descriptions(directory: Path, tmp_path: Path) -> None:
     file.write_text(json.dumps({**whole, "vocabulary": {"size": 301, "sha256": ""}}), "utf-8")
     with pytest.raises(VocabError, match=r"has 301 ids, and the model knows 300.*export it again"):
         gpt2model.load_text_generator(tmp_path)
+
+
+@on_tensorflow
+def test_weights_lie_as_the_largest_batch_wants_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lone text's products are shared out among one shard more than cores, and say the same."""
+    import tensorflow as tf
+
+    monkeypatch.setattr(weights.os, "cpu_count", lambda: 2)
+    said, parts = [], []
+    for most in (1, 2):
+        directory = tmp_path / str(most)
+        export_text_generator(
+            model(), tokenizer(), directory, max_new_tokens=NEW, max_batch_size=most, warm_up_texts=[]
+        )
+        loaded = tf.saved_model.load(str(directory))
+        parts.append(len(loaded.weights))
+        said.append(
+            loaded.signatures["serving_default"](text=tf.constant(TEXTS[:1]))["continuation_bytes"].numpy()
+        )
+    assert parts[0] == parts[1] + 1  # only the embeddings are long enough to be cut
+    assert said[0].tolist() == said[1].tolist()

@@ -42,7 +42,8 @@ def generator_module(
     """
     module = tf.Module()
     variables = tf.nest.map_structure(
-        lambda tensor: tf.Variable(tensor, trainable=False), prepared(model, options.weights)
+        lambda tensor: tf.Variable(tensor, trainable=False),
+        prepared(model, options.weights, rows=options.max_batch_size),
     )
     module.weights = tf.nest.flatten(variables)
     shape = Shape.of(model.config)
