@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 STAMP = "gpt2tok-stamp.json"
 ATTEMPTS = 4
+FULL = ("No space left on device", "not enough space on the disk")
 
 
 def main() -> int:
@@ -110,9 +112,15 @@ def install(directory, *what) -> tuple[bool, bool]:
             return True, True
         half = half or "Could not install packages" in done.stdout + done.stderr  # a full disk, mostly
         sys.stderr.write(done.stdout + done.stderr)
-        # A compiler that refuses the sources will refuse them again.
-        broken = "error: could not compile" in done.stdout + done.stderr
-        if broken or attempt == ATTEMPTS:
+        # A full disk stays full, and a compiler that refuses the sources will refuse them again.
+        if any(reason in done.stdout + done.stderr for reason in FULL):
+            free = shutil.disk_usage(directory).free / 1e9
+            say(
+                f"the disk has {free:.1f} GB left; the tests take 9 GB, the demo and Rust's build 2.5 GB each,"
+            )
+            say("and pip takes as much again while it works. Make room and run the same again")
+            return False, half
+        if "error: could not compile" in done.stdout + done.stderr or attempt == ATTEMPTS:
             return False, half
         say(f"pip failed; trying again in {10 * attempt} s")
         time.sleep(10 * attempt)

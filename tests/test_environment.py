@@ -191,7 +191,9 @@ def test_an_environment_is_brought_up_to_date_by_what_changed(environment: Envir
     assert steps() == (0, ["environment", "requirements"])
 
 
-def test_an_environment_that_was_stopped_in_the_midst_is_made_again(environment: Environment) -> None:
+def test_an_environment_that_was_stopped_in_the_midst_is_made_again(
+    environment: Environment, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Half of a package may be there, and pip takes it for whole."""
     project, results, steps = environment.project, environment.results, environment.steps
     anew = (0, ["environment", "requirements"])
@@ -204,10 +206,14 @@ def test_an_environment_that_was_stopped_in_the_midst_is_made_again(environment:
     assert steps() == anew
     assert steps() == (0, [])
     (project / "pyproject.toml").write_text("newer")
-    results[:] = ["ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"]
-    assert steps() == (1, ["requirements"] * environment.tool.ATTEMPTS)
-    results[:] = [0]
-    assert steps() == anew
+    full, broken = "[Errno 28] No space left on device", "[Errno 5] Input/output error"
+    for reason, times in ((full, 1), (broken, environment.tool.ATTEMPTS)):
+        results[:] = [f"ERROR: Could not install packages due to an OSError: {reason}"]
+        (project / "pyproject.toml").write_text(reason)
+        assert steps() == (1, ["requirements"] * times)  # A full disk is not tried again.
+        assert ("GB left" in capsys.readouterr().err) == (times == 1)
+        results[:] = [0]
+        assert steps() == anew
     (project / "pyproject.toml").write_text("newest")
     results[:] = ["error: could not compile `gpt2tok-core`"]  # pip has installed nothing yet.
     assert steps() == (1, ["requirements"])
