@@ -110,18 +110,17 @@ def install(directory, *what) -> tuple[bool, bool]:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode == 0:
             return True, True
-        half = half or "Could not install packages" in done.stdout + done.stderr  # a full disk, mostly
-        sys.stderr.write(done.stdout + done.stderr)
+        output = done.stdout + done.stderr
+        sys.stderr.write(output)
+        half = half or "Could not install packages" in output  # a full disk, mostly
         # A full disk stays full, and a compiler that refuses the sources will refuse them again.
-        if any(reason in done.stdout + done.stderr for reason in FULL):
+        if any(reason in output for reason in FULL):
             free = shutil.disk_usage(directory).free / 1e9
-            say(
-                f"the disk has {free:.1f} GB left; the tests take 9 GB, the demo and Rust's build 2.5 GB each,"
-            )
-            say("and pip takes as much again while it works. Make room and run the same again")
-            return False, half
-        if "error: could not compile" in done.stdout + done.stderr or attempt == ATTEMPTS:
-            return False, half
+            say(f"the disk has {free:.1f} GB left; tests take 9 GB, demo and Rust's build 2.5 GB each,")
+            say("and pip as much again while it works: make room and run the same again")
+            break
+        if "error: could not compile" in output or attempt == ATTEMPTS:
+            break
         say(f"pip failed; trying again in {10 * attempt} s")
         time.sleep(10 * attempt)
     return False, half
