@@ -23,6 +23,10 @@ const LARGE_SETS: usize = LARGE / size_of::<Set>();
 /// So many sets, one after the other, may hold an entry: those that many texts hash to would put each other out.
 const REACH: usize = 4;
 
+/// When so many entries were put into the first sets, more will come: then their pages are asked for in one call. Each
+/// would else be met twice, by a look that finds nothing and by what is put in.
+const WORTH_PAGES: usize = 1 << 5;
+
 /// Vocabularies that one cache serves at a time, told apart by 4 bits of the key.
 const MOST_OWNERS: usize = 15;
 
@@ -173,7 +177,11 @@ impl Cache {
         if self.count > self.sets + self.sets / 2 && self.sets < MOST_SETS {
             self.grow();
         }
+        let before = self.count;
         self.put_entry(hash, &entry);
+        if self.count == WORTH_PAGES && before < WORTH_PAGES {
+            hand_out(&mut self.units);
+        }
     }
 
     /// Into the first set from its home on that has room; if none has that is near, the older one there is put out.

@@ -7,6 +7,7 @@
 
 use super::cache::Ids;
 use super::keys::fold;
+use crate::pages::hand_out;
 
 /// The longest text that a [`Phrase`] holds.
 pub(super) const MAX_LEN: usize = 46;
@@ -112,6 +113,7 @@ impl Phrases {
     fn grow(&mut self) {
         let lines = (2 * self.lines().len()).max(FIRST_LINES);
         let old = std::mem::replace(&mut self.lines, vec![0; lines * (WORDS + 2)]);
+        hand_out(&mut self.lines);
         self.count = 0;
         for line in old.as_chunks::<{ WORDS + 2 }>().0 {
             if let Some(words) = line.first_chunk()
