@@ -1,7 +1,7 @@
 //! How are sixteen symbols merged by the definition? Their pairs' ranks stand in two vectors, whose lowest one instruction
 //! finds, or in an array where there is none.
 
-use super::pairs::Pairs;
+use super::pairs::Narrow;
 #[cfg(target_arch = "x86_64")]
 use crate::pretokenize::Avx2;
 
@@ -32,7 +32,7 @@ pub(super) struct Window {
 impl Window {
     /// Merges 1 to 16 symbols; `ranks[i]` is that of symbols `i` and `i + 1`.
     #[inline(always)]
-    pub(super) fn merge(rows: impl Rows, pairs: &Pairs, symbols: &[u16], ranks: &[u16]) -> Self {
+    pub(super) fn merge(rows: impl Rows, pairs: Narrow<'_>, symbols: &[u16], ranks: &[u16]) -> Self {
         let count = symbols.len().min(ROW);
         // Beyond both ends stand symbols that merge with nothing.
         let mut held = [NONE; 2 * ROW];

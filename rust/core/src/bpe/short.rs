@@ -1,7 +1,10 @@
 //! How is a short segment merged? The definition over two small arrays on the stack; ranks are kept, not looked up again.
 
-use super::pairs::Step;
+use super::pairs::{Narrow, Step};
+use super::row::{ROW, Window};
 use super::{Bpe, Rank, Symbol, heap};
+#[cfg(target_arch = "x86_64")]
+use crate::pretokenize::Avx2;
 
 /// Past this many bytes a scan for every merge loses to the methods for long segments.
 pub(super) const MAX_LEN: usize = 32;
@@ -14,12 +17,35 @@ pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit
         let _ = heap::merge(bpe, segment, Rank::LAST, scratch, emit, &|| true);
         return;
     }
+    #[cfg(target_arch = "x86_64")]
+    if count <= ROW
+        && let Some(pairs) = bpe.pairs.narrow()
+        && let Some(avx2) = Avx2::new()
+    {
+        // SAFETY: an `Avx2` exists only where the processor was found to have all of these.
+        return unsafe { merge_row(avx2, pairs, segment, emit) };
+    }
     // Most are shorter, and to fill the arrays takes its time.
     if count < 16 {
         merge_within::<16>(bpe, segment, emit)
     } else {
         merge_within::<{ MAX_LEN + 1 }>(bpe, segment, emit)
     }
+}
+
+/// At most 16 bytes as one window.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+fn merge_row(avx2: Avx2, pairs: Narrow<'_>, segment: &[u8], emit: &mut impl FnMut(Symbol)) {
+    let (mut symbols, mut ranks) = ([0; ROW], [0; ROW]);
+    for (symbol, &byte) in symbols.iter_mut().zip(segment) {
+        *symbol = u16::from(byte);
+    }
+    for (rank, two) in ranks.iter_mut().zip(segment.windows(2)) {
+        *rank = pairs.rank_of_bytes(two[0], two[1]);
+    }
+    let window = Window::merge(avx2, pairs, &symbols[..segment.len()], &ranks);
+    window.tokens().for_each(|(symbol, _)| emit(Symbol(symbol.into())));
 }
 
 /// A segment of fewer bytes than `ROOM`.
