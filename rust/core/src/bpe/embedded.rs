@@ -11,7 +11,7 @@ use super::joins::Joins;
 use super::keys::Key;
 use super::pairs::Pairs;
 use super::whole::{LongSlot, Slot, Whole};
-use super::{Bpe, Held, TokenId};
+use super::{Bpe, Held, TokenId, cache};
 
 /// Begins on a cache line, so that no slot of 8 or 16 bytes lies in two.
 #[repr(align(64))]
@@ -93,6 +93,7 @@ impl Bpe {
     pub(crate) fn gpt2() -> Self {
         if !IS_READ.swap(true, Ordering::Relaxed) {
             read_once();
+            cache::lay_by();
         }
         Bpe {
             ids: Held::Embedded(&IDS.0),

@@ -97,7 +97,7 @@ impl Pairs {
     #[inline(always)]
     pub(super) fn narrow(&self) -> Option<Narrow<'_>> {
         match &self.slots {
-            Slots::Narrow(packed) => Some(Narrow { packed, of_bytes: &self.of_bytes }),
+            Slots::Narrow(packed) => Some(Narrow { packed, of_bytes: self.of_bytes.first_chunk()? }),
             Slots::Wide(_) => None,
         }
     }
@@ -120,7 +120,7 @@ impl Pairs {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Narrow<'t> {
     pub packed: &'t Packed,
-    pub of_bytes: &'t [u16],
+    pub of_bytes: &'t [u16; 1 << 16],
 }
 
 impl Narrow<'_> {
@@ -128,15 +128,6 @@ impl Narrow<'_> {
     #[inline(always)]
     pub(super) fn rank_or_none(self, left: u16, right: u16) -> u16 {
         self.packed.rank(left, right)
-    }
-
-    /// The same for two bytes.
-    #[inline(always)]
-    pub(super) fn rank_of_bytes(self, left: u8, right: u8) -> u16 {
-        match self.of_bytes.get(usize::from(left) << 8 | usize::from(right)) {
-            Some(one_more) => one_more.wrapping_sub(1),
-            None => packed::NONE,
-        }
     }
 }
 

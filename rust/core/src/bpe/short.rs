@@ -1,7 +1,8 @@
 //! How is a short segment merged? The definition over two small arrays on the stack; ranks are kept, not looked up again.
 
-use super::pairs::{Narrow, Step};
-use super::row::{ROW, Window};
+use super::keys::{self, Key};
+use super::pairs::Step;
+use super::row::Window;
 use super::{Bpe, Rank, Symbol, heap};
 #[cfg(target_arch = "x86_64")]
 use crate::pretokenize::Avx2;
@@ -17,13 +18,11 @@ pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit
         let _ = heap::merge(bpe, segment, Rank::LAST, scratch, emit, &|| true);
         return;
     }
-    #[cfg(target_arch = "x86_64")]
-    if count <= ROW
-        && let Some(pairs) = bpe.pairs.narrow()
-        && let Some(avx2) = Avx2::new()
+    if count <= keys::MAX_LEN
+        && let Some(window) = window(bpe, Key::new(segment, 0, count))
     {
-        // SAFETY: an `Avx2` exists only where the processor was found to have all of these.
-        return unsafe { merge_row(avx2, pairs, segment, emit) };
+        window.tokens().for_each(|(symbol, _)| emit(Symbol(symbol.into())));
+        return;
     }
     // Most are shorter, and to fill the arrays takes its time.
     if count < 16 {
@@ -33,19 +32,18 @@ pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit
     }
 }
 
-/// At most 16 bytes as one window.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn merge_row(avx2: Avx2, pairs: Narrow<'_>, segment: &[u8], emit: &mut impl FnMut(Symbol)) {
-    let (mut symbols, mut ranks) = ([0; ROW], [0; ROW]);
-    for (symbol, &byte) in symbols.iter_mut().zip(segment) {
-        *symbol = u16::from(byte);
+/// The text of a key merged as one window, where processor and vocabulary allow it.
+#[inline]
+pub(super) fn window(bpe: &Bpe, key: Key) -> Option<Window> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Avx2::new()
+        && let Some(pairs) = bpe.pairs.narrow()
+    {
+        // SAFETY: an `Avx2` exists only where the processor was found to have all of these.
+        return Some(unsafe { Window::of_key(avx2, pairs, key) });
     }
-    for (rank, two) in ranks.iter_mut().zip(segment.windows(2)) {
-        *rank = pairs.rank_of_bytes(two[0], two[1]);
-    }
-    let window = Window::merge(avx2, pairs, &symbols[..segment.len()], &ranks);
-    window.tokens().for_each(|(symbol, _)| emit(Symbol(symbol.into())));
+    let _ = (bpe, key);
+    None
 }
 
 /// A segment of fewer bytes than `ROOM`.
