@@ -19,6 +19,7 @@ mod bpe {
     pub(crate) mod held;
     pub(crate) mod joins;
     pub(crate) mod keys;
+    pub(crate) mod packed;
     pub(crate) mod pairs;
     pub(crate) mod symbols;
     pub(crate) mod whole;
@@ -51,7 +52,7 @@ mod bpe {
             .flat_map(|slot| [slot.hash, u64::from(slot.len) << 32 | u64::from(slot.start), u64::from(slot.id)])
             .collect();
         let pairs = pairs::Pairs::new(merges.iter().copied());
-        let pairs = pairs.tables()?;
+        let pairs = pairs.narrow()?;
         let border = |merge: &Merge| Some((*symbols.bytes(merge.left).last()?, *symbols.bytes(merge.right).first()?));
         let joins = joins::Joins::new(merges.iter().filter_map(border));
         Some(vec![
@@ -60,8 +61,8 @@ mod bpe {
             ("whole_longer", le(&longer, |word| word.to_le_bytes())),
             ("whole_longer_bytes", whole.longer_bytes.to_vec()),
             ("whole_longest", le(&whole.longest, |len| len.to_le_bytes())),
-            ("pairs_slots", le(pairs.slots, |slot| slot.to_le_bytes())),
-            ("pairs_maybe", le(pairs.maybe, |word| word.to_le_bytes())),
+            ("pairs_bases", le(&pairs.packed.bases[..], |base| base.to_le_bytes())),
+            ("pairs_slots", le(&pairs.packed.slots[..], |slot| slot.to_le_bytes())),
             ("pairs_of_bytes", le(pairs.of_bytes, |rank| rank.to_le_bytes())),
             ("joins", le(&joins.bits[..], |word| word.to_le_bytes())),
             ("ids", le(ids, |id| id.to_le_bytes())),

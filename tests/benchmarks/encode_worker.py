@@ -168,6 +168,8 @@ def main() -> None:
         os.sched_setaffinity(0, job["cores"])
     # What the libraries' own thread pools go by; they read it when they start.
     os.environ["RAYON_NUM_THREADS"] = os.environ["FASTOKENS_BPE_THREADS"] = str(job["threads"])
+    # NumPy's own threads would turn in circles for the first 30 ms of the process, on cores that are measured.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "true" if job["threads"] > 1 else "false"
     from encode_libraries import LIBRARIES
 

@@ -241,6 +241,15 @@ impl Encoding {
         Ok(sums.into_iter().map(AtomicUsize::into_inner).collect())
     }
 
+    /// Does what the first batch would have to: encodes `sample`, so that code is read from the file and the cache's
+    /// memory handed out.
+    pub fn get_ready(&self, sample: &str) {
+        self.scratches().lend(|scratch| {
+            let done = self.encode_ordinary_into(sample, scratch, &mut Count(0), &|| true);
+            debug_assert!(done.is_ok());
+        });
+    }
+
     /// Cuts the texts into pieces, and the list of pieces into portions of about equal bytes.
     fn portions<'t>(
         &self,

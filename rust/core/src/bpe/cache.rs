@@ -7,10 +7,10 @@
 //! never wiped, and text made to collide costs a look in vain and no more.
 
 use std::hint::select_unpredictable;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::keys::Key;
-use super::phrases::Phrases;
+use super::phrases;
 use super::prefetch::prefetch;
 use crate::pages::{LARGE, hand_out, make_large};
 
@@ -22,6 +22,10 @@ const LARGE_SETS: usize = LARGE / size_of::<Set>();
 
 /// So many sets, one after the other, may hold an entry: those that many texts hash to would put each other out.
 const REACH: usize = 4;
+
+/// When so many entries were put into the first sets, more will come: then their pages are asked for in one call. Each
+/// would else be met twice, by a look that finds nothing and by what is put in.
+const WORTH_PAGES: usize = 1 << 5;
 
 /// Vocabularies that one cache serves at a time, told apart by 4 bits of the key.
 const MOST_OWNERS: usize = 15;
@@ -77,6 +81,40 @@ fn key_of(entry: &[u16; ENTRY]) -> Key {
     Key { low: word(0), high: word(4) }
 }
 
+/// Memory for a cache that grows, handed out before it does: the zeros of a large page take a tenth of a millisecond, and
+/// many where the system has to look for one. At most one in a process; whoever asks first has it.
+static SPARE: Mutex<Option<(Vec<u16>, usize)>> = Mutex::new(None);
+
+/// Lays memory by for the first cache that grows.
+pub(super) fn lay_by() {
+    let made = empty(LARGE_SETS);
+    // Nobody waits: a fork may have left it locked for ever.
+    if let Ok(mut spare) = SPARE.try_lock() {
+        *spare = Some(made);
+    }
+}
+
+fn spare(sets: usize) -> Option<(Vec<u16>, usize)> {
+    if sets == LARGE_SETS { SPARE.try_lock().ok()?.take() } else { None }
+}
+
+/// Units of so many empty sets, and where these begin.
+fn empty(sets: usize) -> (Vec<u16>, usize) {
+    // A cache that grew begins where a large page does: what lies before it is never touched. Over small pages,
+    // prefetching would wait for their addresses.
+    let align = if sets < LARGE_SETS { size_of::<Set>() } else { LARGE };
+    let (unit_count, slack) = (sets * size_of::<Set>() / 2, align / 2);
+    let mut units = vec![0; unit_count + slack];
+    let first = units.as_ptr().align_offset(align).min(slack);
+    // The first one may serve a short text, and need few of its pages.
+    if sets > FIRST_SETS {
+        let units = &mut units[first..][..unit_count];
+        make_large(units);
+        hand_out(units);
+    }
+    (units, first)
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     /// Sets, from `first` on: so many units in that the address divides by 64.
@@ -87,7 +125,8 @@ pub(super) struct Cache {
     count: usize,
     owners: Vec<Arc<()>>,
     /// What is too long for these sets.
-    pub(super) phrases: Phrases,
+    pub(super) phrases: phrases::Short,
+    pub(super) long_phrases: phrases::Long,
 }
 
 impl Cache {
@@ -104,6 +143,7 @@ impl Cache {
         if self.sets == 0 || self.owners.len() == MOST_OWNERS {
             self.owners.clear();
             self.phrases.clear();
+            self.long_phrases.clear();
             self.resize(FIRST_SETS);
         }
         self.owners.push(Arc::clone(owner));
@@ -112,18 +152,7 @@ impl Cache {
 
     /// Empties the cache and gives it so many sets.
     fn resize(&mut self, sets: usize) {
-        // A cache that grew begins where a large page does: what lies before it is never touched. Over small pages,
-        // prefetching would wait for their addresses.
-        let align = if sets < LARGE_SETS { size_of::<Set>() } else { LARGE };
-        let (unit_count, slack) = (sets * size_of::<Set>() / 2, align / 2);
-        self.units = vec![0; unit_count + slack];
-        self.first = self.units.as_ptr().align_offset(align).min(slack);
-        // The first one may serve a short text, and need few of its pages.
-        if sets > FIRST_SETS {
-            let units = &mut self.units[self.first..][..unit_count];
-            make_large(units);
-            hand_out(units);
-        }
+        (self.units, self.first) = spare(sets).unwrap_or_else(|| empty(sets));
         self.sets = sets;
         self.count = 0;
     }
@@ -173,7 +202,11 @@ impl Cache {
         if self.count > self.sets + self.sets / 2 && self.sets < MOST_SETS {
             self.grow();
         }
+        let before = self.count;
         self.put_entry(hash, &entry);
+        if self.count == WORTH_PAGES && before < WORTH_PAGES {
+            hand_out(&mut self.units);
+        }
     }
 
     /// Into the first set from its home on that has room; if none has that is near, the older one there is put out.

@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::joins::Joins;
 use super::keys::Key;
-use super::pairs::{Narrow, Pairs};
+use super::pairs::Pairs;
 use super::whole::{LongSlot, Slot, Whole};
-use super::{Bpe, Held, TokenId};
+use super::{Bpe, Held, TokenId, cache};
 
 /// Begins on a cache line, so that no slot of 8 or 16 bytes lies in two.
 #[repr(align(64))]
@@ -62,8 +62,8 @@ static TO_7: Aligned<[Slot<u64>; made!("whole_to_7").len() / 16]> = short(made!(
 static TO_15: Aligned<[Slot<Key>; made!("whole_to_15").len() / 24]> = middling(made!("whole_to_15"));
 static LONGER: Aligned<[LongSlot; made!("whole_longer").len() / 24]> = longer(made!("whole_longer"));
 static LONGEST: Aligned<[u32; 256]> = u32s(made!("whole_longest"));
-static SLOTS: Aligned<[u64; made!("pairs_slots").len() / 8]> = u64s(made!("pairs_slots"));
-static MAYBE: Aligned<[u64; made!("pairs_maybe").len() / 8]> = u64s(made!("pairs_maybe"));
+static BASES: Aligned<[u16; made!("pairs_bases").len() / 2]> = u16s(made!("pairs_bases"));
+static SLOTS: Aligned<[u32; made!("pairs_slots").len() / 4]> = u32s(made!("pairs_slots"));
 static OF_BYTES: Aligned<[u16; 1 << 16]> = u16s(made!("pairs_of_bytes"));
 static JOINS: Aligned<[u64; 1024]> = u64s(made!("joins"));
 static IDS: Aligned<[TokenId; made!("ids").len() / 4]> = u32s(made!("ids"));
@@ -80,8 +80,8 @@ fn read_once() {
     let read = [
         read(&TO_7.0, |slot| slot.key),
         read(&TO_15.0, |slot| slot.key.low),
-        read(&SLOTS.0, |slot| slot),
-        read(&MAYBE.0, |bits| bits),
+        read(&SLOTS.0, u64::from),
+        read(&BASES.0, u64::from),
         read(&OF_BYTES.0, u64::from),
         read(&IDS.0, u64::from),
     ];
@@ -93,10 +93,11 @@ impl Bpe {
     pub(crate) fn gpt2() -> Self {
         if !IS_READ.swap(true, Ordering::Relaxed) {
             read_once();
+            cache::lay_by();
         }
         Bpe {
             ids: Held::Embedded(&IDS.0),
-            pairs: Pairs::embedded(Narrow { slots: &SLOTS.0, maybe: &MAYBE.0, of_bytes: &OF_BYTES.0 }),
+            pairs: Pairs::embedded(&BASES.0, &SLOTS.0, &OF_BYTES.0),
             joins: Joins { bits: Held::Embedded(&JOINS.0) },
             whole: Whole {
                 to_7: Held::Embedded(&TO_7.0),
@@ -127,8 +128,8 @@ mod tests {
         let (embedded, built) = (embedded.bpe(), built.bpe());
         assert!(matches!((&embedded.ids, &built.ids), (Held::Embedded(_), Held::Built(_))));
         assert_eq!(*embedded.ids, *built.ids);
-        assert!(embedded.pairs.tables().is_some());
-        assert_eq!(embedded.pairs.tables(), built.pairs.tables());
+        assert!(embedded.pairs.narrow().is_some());
+        assert_eq!(embedded.pairs.narrow(), built.pairs.narrow());
         assert_eq!(*embedded.joins.bits, *built.joins.bits);
         assert_eq!(*embedded.whole.to_7, *built.whole.to_7);
         assert_eq!(*embedded.whole.to_15, *built.whole.to_15);

@@ -12,6 +12,12 @@ pub(crate) enum Held<T: ?Sized + 'static> {
     Built(Box<T>),
 }
 
+impl<T: ?Sized + PartialEq> PartialEq for Held<T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
 impl<T: ?Sized> Deref for Held<T> {
     type Target = T;
 

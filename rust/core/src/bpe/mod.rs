@@ -21,6 +21,7 @@ mod joins;
 pub(crate) mod keys;
 mod linear;
 mod naive;
+mod packed;
 mod pairs;
 mod phrases;
 mod portion;

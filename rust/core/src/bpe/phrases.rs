@@ -1,58 +1,46 @@
-//! Which ids did a pretoken of more than 15 bytes become last time? A bounded cache of one thread, a cache line an entry.
+//! Which ids did a pretoken of more than 15 bytes become last time? A bounded cache of one thread, a cache line or two an
+//! entry.
 //!
 //! Such pretokens are few, but a text that has one mostly has it again, and merging it takes as long as finding fifty
-//! short ones. An entry holds up to 46 bytes of text, compared whole, and up to 7 ids. It lies in one of two neighbouring
-//! lines; what finds both taken puts the older one out. The cache begins with 16 KiB, doubles when five of
-//! eight lines are taken, and stops at 1 MiB.
+//! short ones. An entry holds up to 46 bytes of text, or 110 (rulers between a program's parts), compared whole, and up to
+//! 7 ids. It lies in one of two neighbouring lines; what finds both taken puts the older one out. A cache begins with 256
+//! entries, doubles when five of eight are taken, and stops at 1 MiB, of the longer ones at 256 KiB.
 
 use super::cache::Ids;
 use super::keys::fold;
+use crate::pages::hand_out;
 
-/// The longest text that a [`Phrase`] holds.
-pub(super) const MAX_LEN: usize = 46;
+/// Of 46 bytes at most.
+pub(super) type Short = Phrases<6>;
+
+/// Of 110 bytes at most.
+pub(super) type Long = Phrases<14>;
 
 const FIRST_LINES: usize = 1 << 8;
-const MOST_LINES: usize = 1 << 14;
 
-/// Words of text in an entry; two more hold the ids.
-const WORDS: usize = 6;
-type Line = [u64; WORDS + 2];
-
-/// Text of 16 to 46 bytes as little-endian integers. The last byte holds the length and the one before it says whose it
-/// is, so a phrase of zeros is nobody's.
+/// Text of 16 bytes and more as little-endian integers. The last byte holds the length and the one before it says whose
+/// it is, so a phrase of zeros is nobody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Phrase([u64; WORDS]);
+pub(super) struct Phrase<const WORDS: usize>([u64; WORDS]);
 
-/// The bits of the first bytes of a phrase: those of `len` bytes begin at byte `8 * WORDS - len`.
-static KEPT: [u8; 16 * WORDS] = {
-    let mut kept = [0; 16 * WORDS];
-    let mut at = 0;
-    while at < 8 * WORDS {
-        kept[at] = 0xff;
-        at += 1;
-    }
-    kept
-};
-
-impl Phrase {
-    /// `text[start..end]`, which is at most 46 bytes long; `owner` as a key has it, a half byte at the top.
+impl<const WORDS: usize> Phrase<WORDS> {
+    /// `text[start..end]`, which is at most [`Phrases::MAX_LEN`] bytes long; `owner` as a key has it, a half byte at the
+    /// top.
     #[inline]
-    pub(super) fn new(text: &[u8], start: usize, end: usize, owner: u64) -> Phrase {
+    pub(super) fn new(text: &[u8], start: usize, end: usize, owner: u64) -> Self {
         let len = end - start;
-        let mut window = [0; 8 * WORDS];
-        match text.get(start..).and_then(|rest| rest.first_chunk::<{ 8 * WORDS }>()) {
-            Some(whole) => {
-                if let Some(kept) = KEPT.get(8 * WORDS - len..).and_then(|kept| kept.first_chunk::<{ 8 * WORDS }>()) {
-                    for (place, (byte, kept)) in window.iter_mut().zip(whole.iter().zip(kept)) {
-                        *place = byte & kept;
-                    }
-                }
-            }
-            None => window[..len].copy_from_slice(&text[start..end]),
-        }
         let mut words = [0; WORDS];
-        for (word, bytes) in words.iter_mut().zip(window.as_chunks().0) {
-            *word = u64::from_le_bytes(*bytes);
+        let rest = &text[start..];
+        // More than the phrase is read where there is more, and cut off.
+        let (whole, last) = rest[..rest.len().min(8 * WORDS)].as_chunks::<8>();
+        for ((word, bytes), at) in words.iter_mut().zip(whole).zip((0..).step_by(8)) {
+            *word = u64::from_le_bytes(*bytes) & first_bytes(len.saturating_sub(at));
+        }
+        if len > 8 * whole.len() {
+            let mut bytes = [0; 8];
+            let more = len - 8 * whole.len();
+            bytes[..more].copy_from_slice(&last[..more]);
+            words[whole.len()] = u64::from_le_bytes(bytes);
         }
         words[WORDS - 1] |= (len as u64) << 56 | owner >> 60 << 48;
         Phrase(words)
@@ -60,47 +48,70 @@ impl Phrase {
 
     #[inline]
     fn hash(&self) -> u64 {
-        let [a, b, c, d, e, f] = self.0;
-        fold(fold(a, b) ^ fold(c, d).rotate_left(32), fold(e, f))
+        let (pairs, _) = self.0.as_chunks::<2>();
+        let mixed = pairs.iter().zip(0..).map(|(&[a, b], at)| fold(a, b).rotate_left(at));
+        let mixed = mixed.fold(0, |all, word| all ^ word);
+        fold(mixed, self.0[WORDS - 1])
+    }
+}
+
+/// The bits of the first bytes of a word.
+#[inline]
+fn first_bytes(count: usize) -> u64 {
+    if count >= 8 { u64::MAX } else { (1 << (8 * count)) - 1 }
+}
+
+/// An entry.
+#[derive(Clone, Copy, Debug)]
+struct Line<const WORDS: usize> {
+    phrase: Phrase<WORDS>,
+    ids: [u64; 2],
+}
+
+impl<const WORDS: usize> Line<WORDS> {
+    const EMPTY: Self = Line { phrase: Phrase([0; WORDS]), ids: [0; 2] };
+
+    fn is_empty(&self) -> bool {
+        self.phrase.0[WORDS - 1] == 0
     }
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Phrases {
-    lines: Vec<u64>,
+pub(super) struct Phrases<const WORDS: usize> {
+    lines: Vec<Line<WORDS>>,
     /// Lines that are not empty.
     count: usize,
 }
 
-impl Phrases {
+impl<const WORDS: usize> Phrases<WORDS> {
+    /// The longest text that a phrase holds.
+    pub(super) const MAX_LEN: usize = 8 * WORDS - 2;
+
+    const MOST_LINES: usize = if WORDS <= 6 { 1 << 14 } else { 1 << 11 };
+
     /// What was put in for this text, if it is there.
     #[inline]
-    pub(super) fn find(&self, phrase: &Phrase) -> Option<Ids> {
-        let lines = self.lines();
-        let home = home(phrase.hash(), lines.len())?;
+    pub(super) fn find(&self, phrase: &Phrase<WORDS>) -> Option<Ids> {
+        let home = home(phrase.hash(), self.lines.len())?;
         [home, home ^ 1].into_iter().find_map(|place| {
-            let line = lines.get(place)?;
-            let (text, ids) = line.split_first_chunk()?;
-            (*text == phrase.0).then(|| unpacked(ids))
+            let line = self.lines.get(place)?;
+            (line.phrase == *phrase).then(|| unpacked(&line.ids))
         })
     }
 
     /// Remembers what a text became.
-    pub(super) fn put(&mut self, phrase: &Phrase, ids: &Ids) {
-        let lines = self.lines().len();
-        if lines == 0 || (self.count > lines / 8 * 5 && lines < MOST_LINES) {
+    pub(super) fn put(&mut self, phrase: &Phrase<WORDS>, ids: &Ids) {
+        let lines = self.lines.len();
+        if lines == 0 || (self.count > lines / 8 * 5 && lines < Self::MOST_LINES) {
             self.grow();
         }
-        let mut line = [0; WORDS + 2];
-        line[..WORDS].copy_from_slice(&phrase.0);
-        line[WORDS..].copy_from_slice(&packed(ids));
-        self.put_line(phrase.hash(), line);
+        self.put_line(Line { phrase: *phrase, ids: packed(ids) });
     }
 
-    fn put_line(&mut self, hash: u64, line: Line) {
-        let (lines, _) = self.lines.as_chunks_mut::<{ WORDS + 2 }>();
-        let Some(home) = home(hash, lines.len()) else { return };
-        let near = [home, home ^ 1].into_iter().find(|&place| lines[place][WORDS - 1] == 0);
+    fn put_line(&mut self, line: Line<WORDS>) {
+        let lines = &mut self.lines;
+        let Some(home) = home(line.phrase.hash(), lines.len()) else { return };
+        let near = [home, home ^ 1].into_iter().find(|&place| lines[place].is_empty());
         self.count += usize::from(near.is_some());
         if near.is_none() {
             lines[home ^ 1] = lines[home];
@@ -110,21 +121,13 @@ impl Phrases {
 
     #[cold]
     fn grow(&mut self) {
-        let lines = (2 * self.lines().len()).max(FIRST_LINES);
-        let old = std::mem::replace(&mut self.lines, vec![0; lines * (WORDS + 2)]);
+        let lines = (2 * self.lines.len()).max(FIRST_LINES);
+        let old = std::mem::replace(&mut self.lines, vec![Line::EMPTY; lines]);
+        hand_out(&mut self.lines);
         self.count = 0;
-        for line in old.as_chunks::<{ WORDS + 2 }>().0 {
-            if let Some(words) = line.first_chunk()
-                && line[WORDS - 1] != 0
-            {
-                self.put_line(Phrase(*words).hash(), *line);
-            }
+        for line in old.into_iter().filter(|line| !line.is_empty()) {
+            self.put_line(line);
         }
-    }
-
-    #[inline]
-    fn lines(&self) -> &[Line] {
-        self.lines.as_chunks().0
     }
 
     /// Forgets everything.
@@ -170,9 +173,14 @@ mod tests {
 
     #[test]
     fn a_phrase_is_the_same_wherever_it_stands_and_another_for_another_text_length_or_owner() {
-        let text: Vec<u8> = (0..200).map(|at| b'a' + at % 23).collect();
-        for len in 16..=MAX_LEN {
-            let alone = Phrase::new(&text[..len], 0, len, OWNER);
+        of_any_length::<6>();
+        of_any_length::<14>();
+    }
+
+    fn of_any_length<const WORDS: usize>() {
+        let text: Vec<u8> = (0..300).map(|at| b'a' + (at % 23) as u8).collect();
+        for len in 16..=Phrases::<WORDS>::MAX_LEN {
+            let alone = Phrase::<WORDS>::new(&text[..len], 0, len, OWNER);
             assert_eq!(alone, Phrase::new(&text, 0, len, OWNER), "{len}");
             assert_eq!(alone, Phrase::new(&text[..23 + len], 23, 23 + len, OWNER), "{len}");
             assert_ne!(alone, Phrase::new(&text, 0, len, 4 << 60), "{len}");
@@ -183,13 +191,14 @@ mod tests {
                 assert_ne!(alone, Phrase::new(&other, 0, len, OWNER), "{len} {at}");
             }
         }
-        let zeros = [0; MAX_LEN];
-        assert_ne!(Phrase::new(&zeros, 0, 16, OWNER), Phrase::new(&zeros, 0, 17, OWNER));
+        let zeros = [0; 46];
+        assert_ne!(Phrase::<WORDS>::new(&zeros, 0, 16, OWNER), Phrase::new(&zeros, 0, 17, OWNER));
     }
 
     #[test]
     fn what_is_found_was_put_in_and_the_lines_are_bounded() {
-        let mut phrases = Phrases::default();
+        const MOST_LINES: usize = Short::MOST_LINES;
+        let mut phrases = Short::default();
         let phrase = |number: usize| {
             let text = format!("{number:020}");
             Phrase::new(text.as_bytes(), 0, text.len(), OWNER)
@@ -199,7 +208,7 @@ mod tests {
             phrases.put(&phrase(number), &ids_of(number));
             assert_eq!(phrases.find(&phrase(number)), Some(ids_of(number)));
         }
-        assert_eq!(phrases.lines().len(), MOST_LINES);
+        assert_eq!(phrases.lines.len(), MOST_LINES);
         let found = (0..3 * MOST_LINES).filter(|&number| {
             phrases.find(&phrase(number)).is_some_and(|ids| {
                 assert_eq!(ids, ids_of(number));
@@ -222,7 +231,7 @@ mod tests {
             .collect();
         let letters = "antidisestablishmentarianismélectroencéphalographiquementчеловеконенавистничество";
         let texts: Vec<&str> = (0..60)
-            .flat_map(|start| (start + 14..start + 50).map(move |end| start..end))
+            .flat_map(|start| (start + 14..start + 120).map(move |end| start..end))
             .filter_map(|range| letters.get(range))
             .collect();
         assert!(texts.len() > 1_000);

@@ -4,11 +4,11 @@
 //! A pretoken beyond ASCII that is no token is cut between characters that no merge can join, and each part is looked
 //! up for itself: Chinese phrases are nearly all new, their characters are not.
 
-use super::cache::View;
+use super::cache::{Cache, View};
 use super::keys::{Key, MAX_LEN};
-use super::phrases::{self, Phrase};
+use super::phrases::{Long, Phrase, Phrases, Short};
 use super::stage::{ENOUGH, Stage, Unit};
-use super::{Bpe, Interrupted, Scratch, Sink, TokenId};
+use super::{Bpe, Interrupted, Scratch, Sink, TokenId, short};
 
 /// So many pretokens are hashed together, before the first of them is looked up: what their sets hold is on its way from
 /// memory meanwhile.
@@ -187,8 +187,12 @@ impl<U: Unit> Work<'_, U> {
             }
             return Ok(());
         }
-        if end - start <= phrases::MAX_LEN {
-            self.learn_phrase(start, end);
+        if end - start <= Short::MAX_LEN {
+            self.learn_phrase(start, end, |cache| &mut cache.phrases);
+            return Ok(());
+        }
+        if end - start <= Long::MAX_LEN {
+            self.learn_phrase(start, end, |cache| &mut cache.long_phrases);
             return Ok(());
         }
         if let Some(id) = bpe.whole.get(text, start, end) {
@@ -222,10 +226,15 @@ impl<U: Unit> Work<'_, U> {
         Ok(())
     }
 
-    /// A pretoken of 16 to 46 bytes.
-    fn learn_phrase(&mut self, start: usize, end: usize) {
+    /// A pretoken of 16 to 110 bytes, and where such are remembered.
+    fn learn_phrase<const WORDS: usize>(
+        &mut self,
+        start: usize,
+        end: usize,
+        phrases: impl Fn(&mut Cache) -> &mut Phrases<WORDS>,
+    ) {
         let phrase = Phrase::new(self.text, start, end, self.owner);
-        if let Some(ids) = self.scratch.cache.phrases.find(&phrase) {
+        if let Some(ids) = phrases(&mut self.scratch.cache).find(&phrase) {
             self.stage.take(&ids);
             return;
         }
@@ -238,11 +247,11 @@ impl<U: Unit> Work<'_, U> {
             self.merge_segments(start, end);
         }
         if let Some(ids) = self.stage.entry_since(before) {
-            self.scratch.cache.phrases.put(&phrase, &ids);
+            phrases(&mut self.scratch.cache).put(&phrase, &ids);
         }
     }
 
-    /// Cuts at most 46 bytes between characters that no merge joins, and encodes the parts.
+    /// Cuts at most 110 bytes between characters that no merge joins, and encodes the parts.
     #[inline]
     fn encode_units(&mut self, start: usize, end: usize) {
         let mut to = self.end_of_unit(start, end);
@@ -297,7 +306,7 @@ impl<U: Unit> Work<'_, U> {
         }
     }
 
-    /// A part of a pretoken, at most 46 bytes, that merges with nothing around it.
+    /// A part of a pretoken, at most 110 bytes, that merges with nothing around it.
     #[inline]
     fn encode_unit(&mut self, start: usize, end: usize) {
         if end - start == 1 {
@@ -339,8 +348,24 @@ impl<U: Unit> Work<'_, U> {
         }
     }
 
-    /// Merges at most 46 bytes, which are no token.
+    /// Merges at most 110 bytes, which are no token.
     fn merge_segments(&mut self, start: usize, end: usize) {
+        if U::NARROW
+            && end - start <= MAX_LEN
+            && let Some(window) = short::window(self.bpe, Key::new(self.text, start, end - start))
+        {
+            let count = window.count();
+            if count <= U::MOST_IDS {
+                let mut ids = [count as u16; 8];
+                for (id, symbol) in ids.iter_mut().zip(window.first_seven()) {
+                    *id = self.bpe.ids[usize::from(symbol)] as u16;
+                }
+                self.stage.take(&ids);
+            } else {
+                window.tokens().for_each(|(symbol, _)| self.stage.push(self.bpe.ids[usize::from(symbol)]));
+            }
+            return;
+        }
         // So short a segment is never interrupted.
         let _ = self.bpe.encode_segments(self.text, start, end, self.scratch, &mut self.stage, &|| true);
     }

@@ -1,7 +1,7 @@
 //! How are sixteen symbols merged by the definition? Their pairs' ranks stand in two vectors, whose lowest one instruction
 //! finds, or in an array where there is none.
 
-use super::pairs::Pairs;
+use super::pairs::Narrow;
 #[cfg(target_arch = "x86_64")]
 use crate::pretokenize::Avx2;
 
@@ -32,14 +32,19 @@ pub(super) struct Window {
 impl Window {
     /// Merges 1 to 16 symbols; `ranks[i]` is that of symbols `i` and `i + 1`.
     #[inline(always)]
-    pub(super) fn merge(rows: impl Rows, pairs: &Pairs, symbols: &[u16], ranks: &[u16]) -> Self {
+    pub(super) fn merge(rows: impl Rows, pairs: Narrow<'_>, symbols: &[u16], ranks: &[u16]) -> Self {
         let count = symbols.len().min(ROW);
         // Beyond both ends stand symbols that merge with nothing.
         let mut held = [NONE; 2 * ROW];
         held[1..=count].copy_from_slice(&symbols[..count]);
         let mut kept = [NONE; ROW];
         kept[..count - 1].copy_from_slice(&ranks[..count - 1]);
-        let mut row = rows.load(&kept);
+        Window::run(rows, pairs, held, rows.load(&kept), count)
+    }
+
+    /// Merges `count` symbols, which stand in `held` from place 1 on, with nothing around them.
+    #[inline(always)]
+    fn run<R: Rows>(rows: R, pairs: Narrow<'_>, mut held: [u16; 2 * ROW], mut row: R::Row, count: usize) -> Self {
         let real = (1 << (count + 1)) - 2;
         let mut left: u32 = real | 1 | 2 << ROW;
         loop {
@@ -67,6 +72,18 @@ impl Window {
     #[inline(always)]
     pub(super) fn count(&self) -> usize {
         self.left.count_ones() as usize
+    }
+
+    /// The first seven tokens; something where there are fewer.
+    #[inline(always)]
+    pub(super) fn first_seven(&self) -> [u16; 7] {
+        let mut left = self.left;
+        std::array::from_fn(|_| {
+            // Where none is left it is place 1, which any window has.
+            let place = (left | 1 << 31).trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            if place < 31 { self.symbols[place] } else { self.symbols[1] }
+        })
     }
 
     /// Each token, and which of the symbols merged it begins with, from 0 on.
@@ -125,7 +142,8 @@ impl Rows for Words {
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Avx2, ROW, Rows};
+    use super::super::keys::Key;
+    use super::{Avx2, NONE, Narrow, ROW, Rows, Window};
 
     /// All bits of one place; of none for place 0.
     #[repr(align(32))]
@@ -160,6 +178,38 @@ mod x86 {
         fn set(self, row: &mut Self::Row, place: usize, rank: u16) {
             // SAFETY: as above.
             unsafe { set(row, place, rank) }
+        }
+    }
+
+    impl Window {
+        /// Merges the 1 to 15 bytes of a key.
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+        pub(in super::super) fn of_key(avx2: Avx2, pairs: Narrow<'_>, key: Key) -> Self {
+            let count = key.len();
+            let places = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            let beyond = |last: usize| _mm256_cmpgt_epi16(places, _mm256_set1_epi16(last as i16));
+            let bytes = _mm_set_epi64x(key.high as i64, key.low as i64);
+            let symbols = _mm256_or_si256(_mm256_cvtepu8_epi16(bytes), beyond(count.wrapping_sub(1)));
+            let mut held = [NONE; 2 * ROW];
+            // SAFETY: the store, which needs no alignment, fills places 1 to 16 of 32.
+            unsafe { _mm256_storeu_si256(held.as_mut_ptr().add(1).cast(), symbols) };
+            // All pairs of bytes, whether they are of the text or not: no branch that would be guessed wrong.
+            let text = u128::from(key.low.swap_bytes()) << 64 | u128::from(key.high.swap_bytes());
+            let four = |first: u32| {
+                (0..4).fold(0, |ranks, at| {
+                    let pair = (text >> (112 - 8 * (first + at).min(14))) as u16;
+                    ranks | u64::from(pairs.of_bytes[usize::from(pair)]) << (16 * at)
+                }) as i64
+            };
+            let low = _mm_set_epi64x(four(4), four(0));
+            let high = if count > 9 { _mm_set_epi64x(four(12), four(8)) } else { _mm_setzero_si128() };
+            let one = _mm_set1_epi16(1);
+            let none = beyond(count.wrapping_sub(2));
+            let row = (
+                _mm_or_si128(_mm_sub_epi16(low, one), _mm256_castsi256_si128(none)),
+                _mm_or_si128(_mm_sub_epi16(high, one), _mm256_extracti128_si256(none, 1)),
+            );
+            Window::run(avx2, pairs, held, row, count)
         }
     }
 

@@ -1,7 +1,11 @@
 //! How is a short segment merged? The definition over two small arrays on the stack; ranks are kept, not looked up again.
 
+use super::keys::{self, Key};
 use super::pairs::Step;
+use super::row::Window;
 use super::{Bpe, Rank, Symbol, heap};
+#[cfg(target_arch = "x86_64")]
+use crate::pretokenize::Avx2;
 
 /// Past this many bytes a scan for every merge loses to the methods for long segments.
 pub(super) const MAX_LEN: usize = 32;
@@ -14,12 +18,32 @@ pub(super) fn merge(bpe: &Bpe, segment: &[u8], scratch: &mut heap::Scratch, emit
         let _ = heap::merge(bpe, segment, Rank::LAST, scratch, emit, &|| true);
         return;
     }
+    if count <= keys::MAX_LEN
+        && let Some(window) = window(bpe, Key::new(segment, 0, count))
+    {
+        window.tokens().for_each(|(symbol, _)| emit(Symbol(symbol.into())));
+        return;
+    }
     // Most are shorter, and to fill the arrays takes its time.
     if count < 16 {
         merge_within::<16>(bpe, segment, emit)
     } else {
         merge_within::<{ MAX_LEN + 1 }>(bpe, segment, emit)
     }
+}
+
+/// The text of a key merged as one window, where processor and vocabulary allow it.
+#[inline]
+pub(super) fn window(bpe: &Bpe, key: Key) -> Option<Window> {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Avx2::new()
+        && let Some(pairs) = bpe.pairs.narrow()
+    {
+        // SAFETY: an `Avx2` exists only where the processor was found to have all of these.
+        return Some(unsafe { Window::of_key(avx2, pairs, key) });
+    }
+    let _ = (bpe, key);
+    None
 }
 
 /// A segment of fewer bytes than `ROOM`.

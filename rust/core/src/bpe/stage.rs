@@ -6,6 +6,8 @@ use super::{Scratch, Sink, TokenId};
 
 /// How wide ids are kept.
 pub(super) trait Unit: Copy + Default + std::fmt::Debug {
+    /// Whether ids are kept as the cache's entries have them.
+    const NARROW: bool;
     /// How many ids fit the cache's entry.
     const MOST_IDS: usize;
 
@@ -21,6 +23,7 @@ pub(super) trait Unit: Copy + Default + std::fmt::Debug {
 }
 
 impl Unit for u16 {
+    const NARROW: bool = true;
     const MOST_IDS: usize = 7;
 
     #[inline(always)]
@@ -52,6 +55,7 @@ impl Unit for u16 {
 }
 
 impl Unit for TokenId {
+    const NARROW: bool = false;
     const MOST_IDS: usize = 3;
 
     #[inline(always)]

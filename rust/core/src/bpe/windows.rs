@@ -9,7 +9,7 @@
 //!
 //! Before that, bytes are joined into pairs ([`Bounds::join`]) wherever no merge nearby can come first.
 
-use super::pairs::Pairs;
+use super::pairs::{Narrow, Pairs};
 use super::row::{NONE, ROW, Rows, Window, Words};
 use super::{Bpe, Interrupted, Rank, Symbol, heap, linear};
 #[cfg(target_arch = "x86_64")]
@@ -103,7 +103,7 @@ impl Found<'_> {
 impl Bounds {
     /// `pairs` are those of a proper vocabulary of `count` symbols. `None` if ranks and symbols do not fit 16 bits.
     pub(super) fn new(pairs: &Pairs, count: usize) -> Option<Self> {
-        if !pairs.is_narrow() || count > usize::from(NONE) {
+        if pairs.narrow().is_none() || count > usize::from(NONE) {
             return None;
         }
         let halves = linear::halves(pairs, count);
@@ -167,6 +167,9 @@ impl Bounds {
         emit: &mut impl FnMut(Symbol),
         keep_going: &dyn Fn() -> bool,
     ) -> Result<(), Interrupted> {
+        let Some(pairs) = bpe.pairs.narrow() else {
+            return heap::merge(bpe, segment, Rank::LAST, &mut scratch.heap, emit, keep_going);
+        };
         let super::Scratch { linear: state, windows: block, heap, slow, .. } = scratch;
         state.clear();
         let mut found = Found { state, expected: NONE, floor: None, furthest: 0, retries: 0 };
@@ -177,10 +180,10 @@ impl Bounds {
                 return Err(Interrupted);
             }
             let rest = &segment[found.state.at..];
-            self.join(&bpe.pairs, &rest[..rest.len().min(BLOCK)], block);
+            self.join(pairs, &rest[..rest.len().min(BLOCK)], block);
             found.state.reserve(BLOCK);
             let linear_is_made = bpe.linear.get().is_some();
-            match self.walk(rows, &bpe.pairs, block, rest.len() <= BLOCK, linear_is_made, slow, &mut found) {
+            match self.walk(rows, pairs, block, rest.len() <= BLOCK, linear_is_made, slow, &mut found) {
                 End::Done => break,
                 End::Block => continue,
                 End::Linear => {}
@@ -218,7 +221,7 @@ impl Bounds {
     fn walk(
         &self,
         rows: impl Rows,
-        pairs: &Pairs,
+        pairs: Narrow<'_>,
         block: &Scratch,
         ends: bool,
         linear_is_made: bool,
@@ -279,7 +282,7 @@ impl Bounds {
 
     /// Merges two bytes wherever their merge comes before every other that either could be part of, whatever the bytes
     /// around become meanwhile: that is what merging does there, sooner or later, so that it may be done at once.
-    fn join(&self, pairs: &Pairs, bytes: &[u8], block: &mut Scratch) {
+    fn join(&self, pairs: Narrow<'_>, bytes: &[u8], block: &mut Scratch) {
         let Scratch { symbols, ranks, places } = block;
         symbols.resize(bytes.len() + 1, NONE);
         places.resize(bytes.len() + 1, 0);

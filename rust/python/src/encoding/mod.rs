@@ -6,6 +6,7 @@ mod encode;
 
 use gpt2tok_core::special::{Choice, Policy};
 use gpt2tok_core::{Encoding, TokenId, load};
+use numpy::IntoPyArray;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PySet, PyType};
 
@@ -34,11 +35,29 @@ pub(crate) fn unknown_id(encoding: &Encoding, id: TokenId, position: usize) -> P
     from_decode(gpt2tok_core::DecodeError { id, position, n_vocab: encoding.n_vocab() })
 }
 
+/// A little of all that encoding does: tokens, pretokens that merge, short and long ones, indentation, other scripts, and
+/// more of them than the cache waits for before it asks for its pages.
+const SAMPLE: &str = "The quick brown fox can't jump over 13 lazy dogs; unbelievably, antidisestablishmentarianism!\n\
+    def encode(text: str) -> list[int]:\n        return [merge_pairs(pretoken) for pretoken in self.split(text)]\n\n\
+    Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich. Съешь же ещё этих мягких французских булок.\n\
+    敏捷的棕色狐狸跳过了懒狗。 Törkylempijävongahdus, Albert osti fagotin ja töräytti puhkuvan melodian.";
+
 type Any<'a, 'py> = &'a Bound<'py, PyAny>;
 
 impl PyEncoding {
     pub(crate) fn embedded() -> Self {
         PyEncoding(Box::new(Encoding::gpt2()), true, Ints::default())
+    }
+
+    /// Does once, while loading, what the first call would spend half a millisecond on: memory is handed out, the code is
+    /// read from the file, and NumPy, if it is there already, is asked for its functions.
+    fn get_ready(&self, py: Python<'_>) {
+        self.0.get_ready(SAMPLE);
+        let numpy =
+            py.import("sys").and_then(|sys| sys.getattr("modules")).and_then(|modules| modules.get_item("numpy"));
+        if numpy.is_ok_and(|numpy| numpy.hasattr("ndarray").unwrap_or(false)) {
+            drop(Vec::<u16>::new().into_pyarray(py));
+        }
     }
 
     pub(crate) fn policy(&self, allowed: Option<Any<'_, '_>>, disallowed: Option<Any<'_, '_>>) -> PyResult<Policy<'_>> {
@@ -56,8 +75,10 @@ impl PyEncoding {
 impl PyEncoding {
     /// GPT-2's own encoding, from the vocabulary inside the wheel.
     #[staticmethod]
-    fn gpt2() -> Self {
-        Self::embedded()
+    fn gpt2(py: Python<'_>) -> Self {
+        let encoding = Self::embedded();
+        encoding.get_ready(py);
+        encoding
     }
 
     /// Load vocab.json and merges.txt.
