@@ -69,6 +69,9 @@ ARGUMENTS = [
     ("GPT2Model", "logits_to_keep", ": GPT2LMHeadModel takes it."),
     ("GPT2LMHeadModel", "lables", "GPT2LMHeadModel takes no argument 'lables': did you mean labels[?]"),
     ("GPT2Model", "xyzzy", "GPT2Model takes no argument 'xyzzy': it takes input_ids, past_key_values, "),
+    ("GPT2LMHeadModel", "params", "'params': a call takes no weights: use model.stateless_call"),
+    ("GPT2LMHeadModel", "prng_key", "'prng_key': chance is generate's, by seed=0"),
+    ("GPT2LMHeadModel", "seed", "'seed': chance is generate's, by seed=0"),
     ("GPT2Model", "cache_position", "'cache_position': leave it out: positions are counted"),
 ]
 
@@ -77,6 +80,33 @@ ARGUMENTS = [
 def test_an_argument_of_another_class(name: str, argument: str, message: str) -> None:
     with pytest.raises(TypeError, match=message):
         model(name)(IDS, **{argument: IDS})
+
+
+OF_GENERATE = [
+    ("params", {}, gpt2model.GenerationConfigError, "'params': leave it out: the model keeps its weights"),
+    ("prng_key", None, gpt2model.GenerationConfigError, "'prng_key': it is seed="),
+    ("generator", None, gpt2model.GenerationConfigError, "'generator': it is seed="),
+    ("trace", False, gpt2model.GenerationConfigError, "'trace': leave it out: generate compiles by itself"),
+    ("synced_gpus", True, gpt2model.GenerationConfigError, "'synced_gpus': leave it out"),
+    ("seed", (42, 0), TypeError, "seed=42, where TensorFlow took a pair and Flax a key, not .42, 0."),
+    (
+        "seed",
+        np.array([0, 42], "uint32"),
+        TypeError,
+        "seed=42, where TensorFlow took a pair and Flax a key, not ",
+    ),
+]
+
+
+@pytest.mark.parametrize(("argument", "value", "error", "message"), OF_GENERATE)
+def test_an_old_argument_of_generate(argument: str, value: Any, error: Any, message: str) -> None:
+    with pytest.raises(error, match=message):
+        model().generate(IDS, max_new_tokens=1, do_sample=True, eos_token_id=None, **{argument: value})
+
+
+def test_a_configuration_has_no_seed() -> None:
+    with pytest.raises(gpt2model.GenerationConfigError, match=r"'seed': .* model\.generate\(ids, seed=0\)"):
+        gpt2model.GenerationConfig(seed=1)
 
 
 def test_an_input_of_another_class_in_a_mapping() -> None:
