@@ -65,7 +65,8 @@ _METHOD: Mapping[str, str] = {
     "to_fp16": f"{_DTYPE}'float16')",
     "to_bf16": f"{_DTYPE}'bfloat16')",
     "to_fp32": f"{_DTYPE}'float32')",
-    **dict.fromkeys(("to", "cuda", "cpu", "device"), _PLACE),
+    **dict.fromkeys(("to", "cuda", "cpu"), _PLACE),
+    "device": f"{_PLACE} (on PyTorch model.device says which)",
     **dict.fromkeys(
         ("parallelize", "deparallelize"),
         "keras.distribution spreads it, by model.get_layout_map(device_mesh)",

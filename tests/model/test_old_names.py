@@ -26,13 +26,14 @@ def model(name: str = "GPT2LMHeadModel") -> Any:
 @pytest.mark.parametrize("name", _METHOD)
 def test_an_old_method_names_the_new(name: str) -> None:
     """Or is there, as PyTorch's modules have it. What a message tells to write is there, too."""
-    if BACKEND == "torch" and hasattr(keras.layers.Layer, name):
+    if BACKEND == "torch" and (hasattr(keras.layers.Layer, name) or name == "device"):
         assert hasattr(model(), name)
         return
     with pytest.raises(AttributeError) as error:
         getattr(model(), name)
     told = str(error.value)
     assert told.startswith(f"GPT2LMHeadModel has no {name!r}: ") and not hasattr(model(), name)
+    told = told.replace("(on PyTorch model.device says which)", "")
     for written in re.findall(r"model\.(\w+)", told):
         assert hasattr(model(), written), told
     for written in re.findall(r"keras\.([\w.]+)", told):
@@ -50,8 +51,12 @@ def test_what_has_no_answer_is_an_error_as_ever() -> None:
 @pytest.mark.skipif(BACKEND != "torch", reason="methods of PyTorch's modules")
 def test_pytorchs_own_methods_are_left_alone() -> None:
     one = model()
-    learned = [weight for weight in one.parameters() if weight.requires_grad]
-    assert sum(weight.numel() for weight in learned) == one.count_params()
+    assert sum(weight.numel() for weight in one.parameters()) == one.count_params()
+    assert all(weight.requires_grad for weight in one.parameters())
+    assert all("seed" not in name for name, _ in one.named_parameters()) and tensor(IDS).device == one.device
+    quantized = gpt2model.GPT2LMHeadModel(GPT2Config(**TINY))
+    quantized.quantize("int8")
+    assert sum(weight.numel() for weight in quantized.parameters()) == quantized.count_params()
     assert set(one.state_dict()) and one.to("cpu") is one and one.train().eval() is one
     assert np.array_equal(array(one.forward(tensor(IDS)).logits.detach()), array(one(IDS).logits.detach()))
 
