@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import keras
 from keras import ops
@@ -28,12 +28,13 @@ from .learning import learning_of, restore_learning
 from .lora import restrict_to_lora
 from .losses import checked_loss
 from .old_names import method_hint
-from .options import checked_options, refuse_other_types
+from .options import checked_options
 from .outputs import ModelOutput
 from .quantization import checked_mode, policies_of, policy_of, quantizers_of, quiet, restore_quantizers
 from .recomputing import leave_to_blocks
 from .recovery import guarded, prepare_optimizer
 from .resize import resize_word_embeddings
+from .torch_manners import TorchManners
 
 Model = TypeVar("Model", bound="GPT2PreTrainedModel")
 
@@ -45,7 +46,7 @@ def backbone_of(model: Any) -> Any:
     return getattr(model, "transformer", model)
 
 
-class GPT2PreTrainedModel(keras.Model):
+class GPT2PreTrainedModel(TorchManners, keras.Model):
     """Abstract: a model of the family. Subclasses make their layers, then call `_finish`."""
 
     base_model_prefix = "transformer"
@@ -103,25 +104,6 @@ class GPT2PreTrainedModel(keras.Model):
             if (hint := method_hint(name)) is None:
                 raise
             raise AttributeError(f"{type(self).__name__} has no {name!r}: {hint}.") from error
-
-    if BACKEND == "torch":
-
-        def train(self: Model, mode: bool = True) -> Model:
-            """As `torch.nn.Module.train`: calls that do not say `training` drop out until `eval()`.
-
-            (A module of PyTorch trains from the start; a model here does once it is told to.)
-            """
-            self._told_to_train = bool(mode)
-            return cast(Model, super().train(mode))
-
-        def _apply(self: Model, fn: Any, *args: Any, **kwargs: Any) -> Model:
-            """As `torch.nn.Module._apply`, by which `half()`, `to(dtype)` and their like change every weight.
-
-            Raises:
-                NotImplementedError: the weights would be of another type, and the model still compute in its own.
-            """
-            refuse_other_types(self, fn)
-            return cast(Model, super()._apply(fn, *args, **kwargs))
 
     @contextlib.contextmanager
     def _mode_kept(self) -> Iterator[None]:

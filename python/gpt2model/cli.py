@@ -17,12 +17,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, final
 
+from gpt2tok.cli.backends import choose_backend
 from gpt2tok.cli.overwriting import add_overwrite
+from gpt2tok.cli.problems import UsageError
 from gpt2tok.cli.quiet import keep_tensorflow_quiet
 
 from .extras import extra_named
 
 DONE, DATA_ERROR, USAGE_ERROR, INTERRUPTED, CLOSED_PIPE = 0, 1, 2, 130, 141
+_WRITTEN_BY_KERAS = ("keras", "weights.h5")  # by a model, and so on a framework
 
 
 @final
@@ -55,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SystemExit:  # argparse, after --help and --version: its errors are _UsageErrors.
         return DONE
-    except _UsageError as error:
+    except (_UsageError, UsageError) as error:
         return _explain("error", error, USAGE_ERROR)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -219,6 +222,8 @@ def _convert(options: argparse.Namespace) -> int:
             size = shard_bytes(int(size) if size.isdecimal() else size)
         except ValueError as error:
             raise _UsageError(str(error)) from error
+    if kind in _WRITTEN_BY_KERAS:
+        choose_backend()
     source = locate(options.source, revision=options.revision)
     for path in convert(
         source, target, kind, dtype=options.dtype, max_shard_size=size, overwrite=options.overwrite

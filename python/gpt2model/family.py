@@ -1,9 +1,12 @@
 """Which names need Keras? The six classes, their outputs and the cache, imported and registered together.
 
 Owns the gathering: importing this module imports Keras and registers every class with it, so that
-`keras.saving.load_model` finds them. Refuses definitions; `gpt2model` publishes what stands here, when it is
-first asked for.
+`keras.saving.load_model` finds them: each registers itself by this package and its name, as `.keras` files have it,
+and here by its name alone, which is all that Keras' old `.h5` files hold. Refuses definitions; `gpt2model` publishes
+what stands here, when it is first asked for.
 """
+
+import keras
 
 from .cache import KVCache
 from .double_heads import GPT2DoubleHeadsModel
@@ -36,6 +39,12 @@ TFGPT2Model = FlaxGPT2Model = GPT2Model
 TFGPT2LMHeadModel = FlaxGPT2LMHeadModel = GPT2LMHeadModel
 TFGPT2DoubleHeadsModel = GPT2DoubleHeadsModel
 TFGPT2ForSequenceClassification = GPT2ForSequenceClassification
+
+for _model in (
+    GPT2DoubleHeadsModel, GPT2ForQuestionAnswering, GPT2ForSequenceClassification, GPT2ForTokenClassification,
+    GPT2LMHeadModel, GPT2Model,
+):  # fmt: skip
+    keras.saving.get_custom_objects().setdefault(_model.__name__, _model)
 
 __all__ = [
     "BaseModelOutputWithPastAndCrossAttentions",

@@ -11,6 +11,8 @@ import os
 import re
 from pathlib import Path
 
+from gpt2tok.files import from_home
+
 AnyPath = str | os.PathLike[str]
 
 # Names that end so are those of weight files. What to write for a directory follows from what was meant.
@@ -35,7 +37,7 @@ def folder_to_save(place: AnyPath) -> Path:
     """The directory that a caller names to save into, there or not.
 
     Arguments:
-        place: its path.
+        place: its path; a leading `~` is the home directory.
 
     Returns:
         The same as a `Path`; nothing has been made.
@@ -55,7 +57,7 @@ def folder_to_save(place: AnyPath) -> Path:
     """
     if isinstance(place, bytes) or not isinstance(place, str | os.PathLike):
         raise TypeError(f"A model is saved into a directory, whose path is text or a Path, not {place!r}.")
-    name = os.fspath(place)
+    name = from_home(os.fspath(place))
     if not name:
         raise ValueError("'' names no directory to save into; '.' is the present one.")
     folder = Path(name)

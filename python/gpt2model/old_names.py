@@ -13,10 +13,21 @@ _CALL: Mapping[str, str] = {
     " jax.grad take",
     "dropout_rng": "dropout's seed is the model's own state: keras.utils.set_random_seed sets it",
     "train": "it is training=True here",
+    **dict.fromkeys(
+        ("prng_key", "seed"), "chance is generate's, by seed=0; dropout's is keras.utils.set_random_seed's"
+    ),
     "past": "it is past_key_values",
     "layer_past": "it is past_key_values",
     "lm_labels": "it is labels",
     "cache_position": "leave it out: positions are counted from the cache, or given as position_ids",
+}
+_GENERATE: Mapping[str, str] = {
+    "params": "leave it out: the model keeps its weights, and model.load_weights and model.set_weights give it others",
+    "prng_key": "it is seed=, a whole number such as 0",
+    "generator": "it is seed=, a whole number such as 0",
+    "seed": "it is generate's own argument, no part of a configuration: model.generate(ids, seed=0)",
+    "trace": "leave it out: generate compiles by itself",
+    "synced_gpus": "leave it out: keras.distribution spreads a model over devices",
 }
 _CONSTRUCTOR: Mapping[str, str] = {
     "seed": "keras.utils.set_random_seed sets it",
@@ -54,7 +65,8 @@ _METHOD: Mapping[str, str] = {
     "to_fp16": f"{_DTYPE}'float16')",
     "to_bf16": f"{_DTYPE}'bfloat16')",
     "to_fp32": f"{_DTYPE}'float32')",
-    **dict.fromkeys(("to", "cuda", "cpu", "device"), _PLACE),
+    **dict.fromkeys(("to", "cuda", "cpu"), _PLACE),
+    "device": f"{_PLACE} (on PyTorch model.device says which)",
     **dict.fromkeys(
         ("parallelize", "deparallelize"),
         "keras.distribution spreads it, by model.get_layout_map(device_mesh)",
@@ -105,6 +117,16 @@ def call_hint(name: str) -> str | None:
         'it is training=True here'
     """
     return _CALL.get(name)
+
+
+def generate_hint(name: str) -> str | None:
+    """For an argument of `generate`.
+
+    Example:
+        >>> generate_hint("prng_key")
+        'it is seed=, a whole number such as 0'
+    """
+    return _GENERATE.get(name)
 
 
 def constructor_hint(name: str) -> str | None:

@@ -25,9 +25,16 @@ def prepare_optimizer(model: keras.Model) -> None:
 
     On TensorFlow it leaves them to the first step, where they would be lost with a step that fails; and a
     function that makes variables is traced twice.
+
+    Keras' reader of old `.h5` files builds the optimizer of a model like these for no variable at all, and warns that
+    its state is lost: such a one begins anew.
     """
     optimizer = model.optimizer
-    if BACKEND == "tensorflow" and isinstance(optimizer, keras.optimizers.Optimizer) and not optimizer.built:
+    if isinstance(optimizer, keras.optimizers.Optimizer) and optimizer.built:
+        if not optimizer._trainable_variables and model.trainable_variables:
+            model.optimizer = type(optimizer).from_config(optimizer.get_config())
+            model.optimizer.build(model.trainable_variables)
+    elif BACKEND == "tensorflow" and isinstance(optimizer, keras.optimizers.Optimizer):
         optimizer.build(model.trainable_variables)
 
 

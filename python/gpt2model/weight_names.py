@@ -164,7 +164,8 @@ def _plain_value(layer: Any, variable: keras.Variable) -> NDArray[Any]:
         value = value.astype("float32") / (scale if is_kernel else scale[:, None])
     elif mode is not None:
         raise ValueError(
-            f"{variable.path} is quantized to {mode}; only int8 can be turned back into a checkpoint."
+            f"{variable.path} is quantized to {mode}, and only int8 can be turned back into a checkpoint: save it"
+            " before it is quantized, or with model.save('model.keras'), which keras.saving.load_model reads as it is."
         )
     if getattr(layer, "lora_enabled", False):
         low, high = to_numpy(getattr(layer, f"lora_{part}_a")), to_numpy(getattr(layer, f"lora_{part}_b"))

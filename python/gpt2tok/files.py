@@ -9,7 +9,7 @@ know what the bytes mean (`formats.py` does), and makes a directory only for a c
 """
 
 # The system calls themselves, in the order that matters: pathlib has some of them, under other names.
-# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH112, PTH116, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH102, PTH105, PTH106, PTH108, PTH111, PTH112, PTH116, PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -194,6 +194,16 @@ def write_files_atomically(
         raise
     for parent in {os.path.dirname(replacement.target) for replacement in replacements}:
         _sync_directory(parent)
+
+
+def from_home(path: str) -> str:
+    """A path with a leading `~` as a shell reads it; where something of that very name is here, as it is.
+
+    Example:
+        >>> from_home("models/tiny"), "~" in from_home("~/tiny")
+        ('models/tiny', False)
+    """
+    return os.path.expanduser(path) if path.startswith("~") and not os.path.lexists(path) else path
 
 
 @contextmanager

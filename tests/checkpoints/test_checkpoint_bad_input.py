@@ -177,7 +177,7 @@ def test_numbers_that_are_not_finite(tmp_path: Path, bad: float, dtype: str) -> 
     weights["transformer.h.1.mlp.c_proj.weight"][95, 23] = bad
     refused(
         write_golden(tmp_path / "m", weights),
-        "transformer.h.1.mlp.c_proj.weight",
+        f"{tmp_path / 'm' / 'model.safetensors'}: transformer.h.1.mlp.c_proj.weight: ",
         "1 of its numbers",
         "not finite",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from checkpoint_files import (
 )
 from gpt2model import CheckpointError
 from gpt2model.checkpoints import open_checkpoint
+from gpt2model.checkpoints.inspecting import describe
 from gpt2model.checkpoints.names import canonical, class_of, layer_count
 from gpt2model.checkpoints.places import find
 
@@ -50,6 +52,16 @@ def test_a_golden_directory_has_the_golden_weights(name: str) -> None:
         }
         assert {field: checkpoint.fields[field] for field in sizes} == sizes
         assert checkpoint.nbytes == sum(value.nbytes for value in expected.values())
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_a_tensor_says_in_which_directory_it_lies(name: str) -> None:
+    """As messages name it; an inspection, which names the place first, has the file alone."""
+    with open_checkpoint(FORMATS / name) as checkpoint:
+        folder = f"{checkpoint.files[0].parent}{os.sep}"
+        assert str(FORMATS / name) in folder
+        for tensor, found in zip(checkpoint.tensors.values(), describe(checkpoint)["tensors"], strict=True):
+            assert tensor.source == folder + found["source"] and os.sep not in found["source"].split(": ")[0]
 
 
 @pytest.mark.parametrize("name", READABLE)

@@ -6,12 +6,13 @@ import shutil
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from checkpoint_files import FORMATS, PICKLE, READABLE, golden_weights
-from gpt2model import CheckpointError, GPT2Config, GPT2LMHeadModel
+from gpt2model import CheckpointError, GenerationConfig, GPT2Config, GPT2LMHeadModel
 from gpt2model.checkpoints import open_checkpoint
 from gpt2model.checkpoints.locating import locate
 from gpt2model.cli import main
@@ -122,11 +123,35 @@ def test_no_such_model(tmp_path: Path) -> None:
         locate("not a name!", cache_dir=tmp_path, local_files_only=True)
 
 
-@pytest.mark.parametrize("name", ["./gone", "/gone/model", "~/model", "a/b/c", "a\\b", ""])
+@pytest.mark.parametrize("name", ["./gone", "/gone/model", "~/model", "a/b/c", "a\\b"])
 def test_what_looks_like_a_path_is_not_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *a, **k: pytest.fail("the hub was asked"))
     with pytest.raises(FileNotFoundError, match="no such directory or file"):
         locate(name)
+
+
+@pytest.mark.parametrize("load", [locate, GPT2Config.from_pretrained])
+def test_no_name_at_all(load: Any) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"^'' names no checkpoint: give a directory, a weight file or"
+    ):
+        load("")
+
+
+def test_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` as a shell reads it, unless there is something of that very name."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    shutil.copytree(FORMATS / "huggingface_safetensors", tmp_path / "home" / "tiny")
+    assert locate("~/tiny") == locate(Path("~/tiny")) == tmp_path / "home" / "tiny"
+    GPT2Config(n_layer=3).save_pretrained("~/new")
+    assert GPT2Config.from_pretrained(tmp_path / "home" / "new").n_layer == 3
+    GenerationConfig(top_k=3).save_pretrained("~/new")
+    assert GenerationConfig.from_pretrained("~/new").top_k == 3
+    assert not list((tmp_path / "here").iterdir())
+    (tmp_path / "here" / "~" / "tiny").mkdir(parents=True)
+    assert locate("~/tiny") == Path("~/tiny")
 
 
 def test_a_directory_comes_before_an_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -352,3 +352,15 @@ def test_a_vocabulary_saved_beside_another_tokenizer_json_is_no_secret(tmp_path:
         own.save_vocabulary(tmp_path, "mine")  # under names of its own
         own.save_pretrained(tmp_path)
         own.save_vocabulary(tmp_path)  # the same as that of the tokenizer.json
+
+
+@both
+def test_the_home_directory(kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~` as a shell reads it."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    kind.from_pretrained("gpt2", pad_token="<pad>").save_pretrained("~/tiny")
+    gpt2(kind).save_vocabulary("~/vocabulary")
+    assert kind.from_pretrained("~/tiny").pad_token_id == 50257
+    assert (tmp_path / "home" / "vocabulary" / "vocab.json").is_file() and not list(Path().iterdir())

@@ -131,6 +131,27 @@ def test_saved_and_loaded_twice(state: str, tmp_path: Path) -> None:
     assert_same(keras.saving.load_model(tmp_path / "twice.keras"), model)
 
 
+@pytest.mark.parametrize("state", STATES)
+def test_keras_old_format(state: str, tmp_path: Path) -> None:
+    """Files ending in .h5, by `load_model` without `custom_objects`."""
+    model = STATES[state]()
+    model.save(tmp_path / "m.h5")
+    assert_same(keras.saving.load_model(tmp_path / "m.h5"), model)
+
+
+def test_training_after_keras_old_format(tmp_path: Path) -> None:
+    """Keras loses the optimizer's state there, and warns of it: it begins anew, as in a model compiled afresh."""
+    model = prepared(language_model(), keras.optimizers.Adam(0.01))
+    trained(model, 2)
+    model.save(tmp_path / "m.h5")
+    again = keras.saving.load_model(tmp_path / "m.h5")
+    model.compile(keras.optimizers.Adam(0.01))
+    wanted = trained(model, 2)
+    losses = trained(again, 2)
+    assert np.allclose(losses, wanted, atol=1e-5), (losses, wanted)
+    assert int(array(again.optimizer.iterations)) == 2
+
+
 @pytest.mark.parametrize("state", ["int8", "QLoRA", "a frozen backbone"])
 def test_copies(state: str, tmp_path: Path) -> None:
     model = STATES[state]()

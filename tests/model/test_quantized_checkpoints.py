@@ -138,6 +138,9 @@ def test_broken_scales_are_found(tmp_path: Path) -> None:
 def test_int4_is_refused_by_name(tmp_path: Path) -> None:
     model = gpt2model.GPT2LMHeadModel(GPT2Config(**FIELDS))
     model.quantize("int4")
+    with pytest.raises(ValueError, match=r"quantized to int4, .*or with model\.save\('model\.keras'\)"):
+        model.save_pretrained(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
     model.save(tmp_path / "m.keras")
     with pytest.raises(
         CheckpointError, match=r"of a type that is no weight's: .*\(int8\).*without quantization"

@@ -32,6 +32,16 @@ def contents(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def test_a_model_saved_at_home(
+    model: GPT2LMHeadModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    model.save_pretrained("~/tiny")
+    assert not (tmp_path / "~").exists() and (tmp_path / "home" / "tiny" / "model.safetensors").is_file()
+    assert GPT2LMHeadModel.from_pretrained("~/tiny").config.n_embd == model.config.n_embd
+
+
 # What is given, and what must be said of it.
 NAMES: dict[str, tuple[type[Exception], str]] = {
     "x.safetensors": (ValueError, r"name of a file.*give '.*x', and model\.safetensors and config\.json"),

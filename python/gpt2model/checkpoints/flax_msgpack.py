@@ -57,7 +57,7 @@ def read_flax(path: Path, fields: dict[str, Any] | None, place: str) -> Checkpoi
                 name=name or stored,
                 shape=shape[::-1] if transposed else shape,
                 dtype=dtype,
-                source=f"{path.name}: {stored}",
+                source=f"{path}: {stored}",
                 rows=partial(_rows, entries, position, transposed),
                 whole=True,
             )

@@ -28,7 +28,7 @@ class H5Tensor:
         self.name = name
         self.shape: tuple[int, ...] = tuple(dataset.shape)
         self.dtype = _dtype_name(dataset)
-        self.source = f"{path.name}: {name}"
+        self.source = f"{path}: {name}"
         self._dataset = dataset
         self._place = f"{path}: {name}"
 

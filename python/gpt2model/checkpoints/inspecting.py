@@ -5,6 +5,7 @@ Owns the gathering, for `gpt2model inspect`. Refuses to print, and to build mode
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import Any
 
@@ -41,6 +42,7 @@ def describe(checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Any]:
         faults += comparison.faults()
     if check:
         faults += _unfit(checkpoint, tied=comparison is not None and comparison.tied)
+    folder = f"{checkpoint.files[0].parent}{os.sep}" if checkpoint.files else ""
     return {
         "place": checkpoint.place,
         "format": checkpoint.format,
@@ -55,7 +57,7 @@ def describe(checkpoint: Checkpoint, *, check: bool = False) -> dict[str, Any]:
                 "shape": list(t.shape),
                 "dtype": _stored(t)[0],
                 "bytes": _stored(t)[1],
-                "source": t.source,
+                "source": t.source.removeprefix(folder),
             }
             for t in tensors
         ],

@@ -88,12 +88,12 @@ def tensors_of(path: Path, datasets: list[H5Tensor], places: Mapping[str, Place]
             rows = _Layer(dataset, scale, lora, name in TABLES, transposed, dtype).rows
             words = [dataset.dtype, *(["LoRA"] if lora else [])]
             stored = (" + ".join(words), sum(int(np.prod(part.shape)) * _width(part) for part in parts))
-        made.append(Tensor(name, shape, dtype, f"{path.name}: {dataset.name}", rows, stored=stored))
+        made.append(Tensor(name, shape, dtype, f"{path}: {dataset.name}", rows, stored=stored))
     yield from made
     for dataset in datasets:
         if dataset.name not in places and dataset.name not in used and not is_no_weight(dataset.name):
             yield Tensor(
-                dataset.name, dataset.shape, dataset.dtype, f"{path.name}: {dataset.name}", dataset.rows()
+                dataset.name, dataset.shape, dataset.dtype, f"{path}: {dataset.name}", dataset.rows()
             )
 
 

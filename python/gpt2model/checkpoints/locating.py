@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from gpt2tok.files import from_home
+
 from ..config import GPT2Config
 from ..errors import CheckpointError
 from .hub import fetch
@@ -34,7 +36,7 @@ def locate(
 
     Arguments:
         where: a directory, a weight file, or an id of the hub ("gpt2", "owner/name"). A directory comes
-            before an id.
+            before an id. A leading `~` is the home directory.
         subfolder: a directory inside it.
         cache_dir, force_download, local_files_only, token, revision: for the hub.
         config_only: fetch no weights from the hub.
@@ -49,11 +51,13 @@ def locate(
         ...     locate(folder) == Path(folder)
         True
     """
-    name = os.fspath(where)
+    if not os.fspath(where):  # which the system would take for the directory we are in
+        raise FileNotFoundError("'' names no checkpoint: give a directory, a weight file or an id of the hub")
+    name = from_home(os.fspath(where))
     path = Path(name, subfolder) if subfolder else Path(name)
-    if name and is_there(path):
+    if is_there(path):
         return path
-    if not name or Path(name).exists() or _looks_like_a_path(name):
+    if Path(name).exists() or _looks_like_a_path(name):
         raise FileNotFoundError(
             f"{path}: no such directory or file, and no id of a model on the hub: correct the path{_hint(name)}"
         )
@@ -87,7 +91,7 @@ def _has_parent(name: str) -> bool:
 
 
 def _hint(name: str) -> str:
-    if not name or Path(name).exists() or not _has_parent(name):
+    if Path(name).exists() or not _has_parent(name):
         return ""
     return f" (the directory {Path(name).parent} is here, so this is not asked of the hub)"
 

@@ -92,7 +92,9 @@ def read_openai(index: Path, fields: dict[str, Any] | None, place: str) -> Check
         if name.endswith(".weight") and len(shape) == 3 and shape[0] == 1:
             shape = shape[1:]
         rows = partial(_rows, reader=reader, index=index, stored=stored, shape=shape)
-        checkpoint.add(Tensor(name, shape, dtypes[stored].name, f"{index.stem}: {stored}", rows, whole=True))
+        checkpoint.add(
+            Tensor(name, shape, dtypes[stored].name, f"{index.with_suffix('')}: {stored}", rows, whole=True)
+        )
     return checkpoint
 
 

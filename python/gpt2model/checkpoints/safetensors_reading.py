@@ -67,7 +67,7 @@ def read_safetensors(path: Path, fields: dict[str, Any] | None, place: str) -> C
                         name=name,
                         shape=tuple(piece.get_shape()),
                         dtype=_DTYPES.get(dtype, dtype.lower()),
-                        source=f"{shard.name}: {stored}",
+                        source=f"{shard}: {stored}",
                         rows=partial(_read_rows, shard, stored),
                     )
                 )

@@ -47,7 +47,7 @@ class Tensor:
         shape: Hugging Face's shape.
         dtype: the element type in the file: a key of `DTYPES`, or another name when it cannot be read as a
             weight.
-        source: where it lies, for messages: "model.safetensors: h.0.ln_1.weight".
+        source: where it lies, for messages: "my-gpt2/model.safetensors: h.0.ln_1.weight".
         rows: reads rows `start` to `stop` of the first axis; a single number has one row, itself.
         whole: the format gives whole tensors only, so reading by blocks would read everything many times.
         stored: what the file holds and how many bytes, where reading makes the tensor of it ("int8 and its

@@ -7,11 +7,12 @@ their file, generation_config.json. Refuses to act on them. Loads no framework.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, final
 
-from gpt2tok.files import new_directory, write_atomically
+from gpt2tok.files import from_home, new_directory, write_atomically
 
 from ..errors import GenerationConfigError
 from .conflicts import check_given, check_together
@@ -149,7 +150,7 @@ class GenerationConfig:
             ...     GenerationConfig.from_pretrained(folder)
             GenerationConfig(top_k=3)
         """
-        path = Path(where)
+        path = Path(from_home(os.fspath(where)))
         path = path / FILE if path.is_dir() else path
         data = path.read_bytes()
         try:
@@ -164,7 +165,7 @@ class GenerationConfig:
         Raises:
             OSError: it cannot be written; an old file is untouched.
         """
-        path = Path(directory) / FILE
+        path = Path(from_home(os.fspath(directory))) / FILE
         with new_directory(path.parent):
             write_atomically(path, file_bytes(self))
         return path

@@ -16,6 +16,7 @@ from typing import Any, final
 from ..config import GPT2Config
 from ..errors import GenerationConfigError
 from ..number_checks import real_number, whole_number
+from ..old_names import generate_hint
 
 Check = Callable[[str, Any], Any]
 
@@ -210,6 +211,8 @@ def check_option(name: str, value: Any) -> Any:
 
 def unknown(name: str) -> str:
     """What to say of an option that does not exist, with the nearest names that do."""
+    if (old := generate_hint(name)) is not None:
+        return f"There is no generation option {name!r}: {old}."
     near = difflib.get_close_matches(name, OPTIONS, n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else " `gpt2model.generation.OPTIONS` lists all."
     return f"There is no generation option {name!r}.{hint}"

@@ -165,6 +165,10 @@ class Request:
         )
 
 
+# Old code gives TensorFlow's (42, 0) and Flax' jax.random.PRNGKey(42).
+_ONE_NUMBER = " such as seed=42, where TensorFlow took a pair and Flax a key"
+
+
 def requested(  # noqa: PLR0917
     model: Any,
     inputs: Any,
@@ -189,7 +193,7 @@ def requested(  # noqa: PLR0917
     prompt = door.prompt_of(inputs, mask, config, shape, tokenizer)
     most = door.new_tokens(prompt, config, shape)
     if seed is not None:
-        seed = whole_number("seed", seed, 0, 2**31 - 1, error=GenerationConfigError)
+        seed = whole_number("seed", seed, 0, 2**31 - 1, hint=_ONE_NUMBER, error=GenerationConfigError)
     if form is not None:
         check_form(form)
     door.window_stride(config, shape)

@@ -14,11 +14,11 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from gpt2tok._core import Encoding, SpecialTokenError
+from gpt2tok.cli.backends import choose_backend
 from gpt2tok.cli.generate_arguments import OPTIONS
 from gpt2tok.cli.problems import DONE, DataError, UsageError, note
 from gpt2tok.cli.quiet import keep_tensorflow_quiet
@@ -26,7 +26,6 @@ from gpt2tok.cli.stdout import flush_stdout, print_text
 from gpt2tok.cli.streams import Source, refuse_no_name
 from gpt2tok.cli.vocabularies import DEFAULT, find, load
 
-_BACKENDS = ("jax", "tensorflow", "torch")
 _BY_CHANCE = ("temperature", "top_k", "top_p", "min_p")
 
 
@@ -40,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(
             "--stream shows one text while it is made: leave out --num-return-sequences, --num-beams, --json and -"
         )
-    _choose_backend(options.backend)
+    keep_tensorflow_quiet()
+    choose_backend(options.backend)
     with _told():
         model = _load_model(options.model)
         encoding = _vocabulary(options, model)
@@ -70,21 +70,6 @@ def _generation_options(options: argparse.Namespace) -> dict[str, Any]:
     if chance:
         given["do_sample"] = True
     return given
-
-
-def _choose_backend(wanted: str | None) -> None:
-    """Settle which framework Keras will run on, and keep TensorFlow's log out of the text."""
-    keep_tensorflow_quiet()
-    if wanted is not None:
-        os.environ["KERAS_BACKEND"] = wanted
-    said = os.environ.get("KERAS_BACKEND")
-    if said is not None and said not in _BACKENDS:
-        raise UsageError(f"KERAS_BACKEND is {said!r}: set it to {', '.join(_BACKENDS)}, or leave it out")
-    if said is not None:
-        return
-    # Not what keras.json says: Keras writes that itself on its first run, and the second would run elsewhere.
-    installed = next((name for name in _BACKENDS if find_spec(name) is not None), _BACKENDS[0])
-    os.environ["KERAS_BACKEND"] = installed
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .._core import TokenizerError, VocabError
-from ..files import new_directory, write_files_atomically
+from ..files import from_home, new_directory, write_files_atomically
 from ..formats import merges_txt_bytes, tokenizer_json_bytes, vocab_json_bytes
 from .added_tokens import AddedToken
 from .arguments import flag, path_of, shown
@@ -122,6 +122,7 @@ class PretrainedSurface(VocabularySurface):
             raise FileNotFoundError(
                 "'' is neither a directory nor the name of a model: give one, as in from_pretrained('gpt2')"
             )
+        name = from_home(name)
         place = Path(name, subfolder or "")
         paths = {file: str(place / file) for file in FILES if (place / file).is_file()}
         if Path(name).is_file():
@@ -201,7 +202,7 @@ class PretrainedSurface(VocabularySurface):
             ...     GPT2TokenizerFast.from_pretrained(folder).pad_token_id
             50257
         """
-        save_directory = path_of(save_directory, "save_directory")
+        save_directory = from_home(path_of(save_directory, "save_directory"))
         legacy_format = None if legacy_format is None else flag(legacy_format, "legacy_format")
         if flag(push_to_hub, "push_to_hub"):
             raise NotImplementedError(
@@ -248,6 +249,7 @@ class PretrainedSurface(VocabularySurface):
             ...     [os.path.basename(path) for path in paths]
             ['my-vocab.json', 'my-merges.txt']
         """
+        save_directory = from_home(path_of(save_directory, "save_directory"))
         paths = _save(save_directory, filename_prefix, self._vocabulary_files())
         rival = Path(save_directory, TOKENIZER)
         if not filename_prefix and rival.is_file() and not _says(rival, self._base.vocab, self._base.merges):
