@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -272,3 +274,12 @@ def test_the_picture_is_up_to_date_and_true(tiktoken_gpt2: tiktoken.Encoding) ->
     assert {token_id - 256 for token_id, n in zip(ids, lengths, strict=True) if n > 1} <= set(
         map(int, texts["small"])
     )
+
+
+def test_some_of_the_tests_as_contributing_says() -> None:
+    """The line there hands pytest its arguments, and names tests that exist."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    line, arguments = re.findall(r"`(make test PYTEST_ARGS='([^']+)')`", text)[0]
+    planned = subprocess.run([*shlex.split(line), "-n"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert f"-m pytest {arguments} ||" in planned.stdout
+    assert (ROOT / arguments.split()[0]).is_file()
