@@ -17,6 +17,7 @@ _CALL: Mapping[str, str] = {
         ("prng_key", "seed"), "chance is generate's, by seed=0; dropout's is keras.utils.set_random_seed's"
     ),
     "past": "it is past_key_values",
+    "cache": "it is past_key_values",
     "layer_past": "it is past_key_values",
     "lm_labels": "it is labels",
     "cache_position": "leave it out: positions are counted from the cache, or given as position_ids",

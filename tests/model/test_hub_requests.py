@@ -92,7 +92,7 @@ def test_no_hub_at_all(tmp_path: Path) -> None:
     "name",
     [
         "nodir/", "./x", "/x", "../x", "~/x", "a/b/", "a\\b", ".\\x", "here/gone", "a/b/c", "gone.safetensors",
-        "gone/model.keras", "", ".", "..", "here/", "gone/pytorch_model.bin",
+        "gone/model.keras", ".", "..", "here/", "gone/pytorch_model.bin",
     ],
 )  # fmt: skip
 def test_a_path_is_never_asked_of_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_a_path_is_never_asked_of_the_hub(name: str, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     for method in ("hf_hub_download", "HfApi"):
         monkeypatch.setattr(huggingface_hub, method, lambda *_, **__: pytest.fail("the hub was asked"))
-    is_there = name and Path(name).is_dir()
+    is_there = Path(name).is_dir()
     with pytest.raises(
         CheckpointError if is_there else FileNotFoundError,
         match="no weights among" if is_there else "no such directory or file",
