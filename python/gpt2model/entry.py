@@ -247,6 +247,13 @@ def entry(call: Method) -> Method:
 
     @functools.wraps(call)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return told(self, *args, **kwargs)
+        except (ValueError, TypeError) as error:
+            _keep_words(error)
+            raise
+
+    def told(self: Any, *args: Any, **kwargs: Any) -> Any:
         args = tuple(map(_released, args))
         kwargs = {name: _released(value) for name, value in kwargs.items()}
         first = args[0] if args else kwargs.get("input_ids")
@@ -274,6 +281,19 @@ def entry(call: Method) -> Method:
         door = sys.modules["tensorflow"].autograph.experimental.do_not_convert(wrapper)
     door.argument_names = names[1:]
     return cast(Method, door)
+
+
+def _keep_words(error: Exception) -> None:
+    """Have Keras pass an error of this package as it is: it says what was wrong, where, and how to mend it.
+
+    Keras makes another message of whatever a call raises, with codes of a terminal's bold type around the first one and
+    a line for each argument behind it. That helps where a library says little, so other errors keep it.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is not None and str(trace.tb_frame.f_globals.get("__name__")).startswith(f"{__package__}."):
+        error._keras_call_info_injected = True  # type: ignore[attr-defined]
 
 
 _FLAGS = frozenset(["output_attentions", "output_hidden_states", "return_dict", "training", "use_cache"])

@@ -314,6 +314,21 @@ def test_bad_kinds(models, name, inputs, error, message):
         models[name](**inputs)
 
 
+def test_a_message_is_all_that_is_said(models, monkeypatch):
+    """Keras puts codes of a terminal and a list of arguments around what calls raise; around others' errors still."""
+    with pytest.raises(ValueError) as error:
+        models["lm"]({"input_ids": IDS[0]})
+    assert str(error.value).startswith("input_ids must be (batch, positions), not (6,)")
+    assert str(error.value).count("\n") == 0 and "\x1b" not in str(error.value)
+
+    def broken(self, inputs):
+        raise ValueError("not of this package")
+
+    monkeypatch.setattr(type(models["lm"].transformer.ln_f), "call", broken)
+    with pytest.raises(ValueError, match="Exception encountered when calling"):
+        models["lm"](IDS)
+
+
 def test_good_shapes(models):
     """What broadcasts is taken: factors for each head, query and key, and positions for all rows at once."""
     wanted = array(models["lm"](IDS).logits)
